@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package diag
+
+// Code is the stable name of a kind of diagnostic. Programs match on it.
+type Code string
+
+// Every code that caisson emits, with its meaning in Codes.
+const (
+	// Refusals: nothing was started.
+	GuaranteeUnmet   Code = "guarantee-unmet"
+	PolicyInvalid    Code = "policy-invalid"
+	PolicyUntrusted  Code = "policy-untrusted"
+	PolicyFinal      Code = "policy-final"
+	WorkspaceInvalid Code = "workspace-invalid"
+	RootUnwritable   Code = "root-unwritable"
+	ModeUnsupported  Code = "mode-unsupported"
+	BackendUnknown   Code = "backend-unknown"
+	PlanInvalid      Code = "plan-invalid"
+	LaunchFailed     Code = "launch-failed"
+	AttestFailed     Code = "attest-failed"
+	DescriptorDenied Code = "descriptor-denied"
+	ResultInvalid    Code = "result-invalid"
+	OwnFilesExposed  Code = "own-files-exposed"
+	AlreadyConfined  Code = "already-confined"
+	UsageInvalid     Code = "usage-invalid"
+	CommandNotFound  Code = "command-not-found"
+	CommandNotExec   Code = "command-not-executable"
+	// Notes and findings of a run.
+	GuaranteeWeakened Code = "guarantee-weakened"
+	WorkspaceSubdir   Code = "workspace-subdirectory"
+	NetworkFS         Code = "network-file-system"
+	Quarantined       Code = "quarantined"
+	ProtectedChanged  Code = "protected-changed"
+	RepositoryMade    Code = "repository-made"
+	WriteHint         Code = "write-hint"
+	NetworkOpen       Code = "network-open"
+	EnvDropped        Code = "env-dropped"
+	LeftoverRemoved   Code = "leftover-removed"
+	ProjectIgnored    Code = "project-policy-ignored"
+)
+
+// CodeInfo explains one code.
+type CodeInfo struct {
+	Code    Code
+	Refusal bool // nothing was started
+	Meaning string
+}
+
+// Codes returns the table of all codes. The caller owns the slice.
+func Codes() []CodeInfo {
+	return []CodeInfo{
+		{GuaranteeUnmet, true, "this host cannot uphold a guarantee that the policy needs"},
+		{PolicyInvalid, true, "a policy file or flag is malformed; the message names file, line, column and key"},
+		{PolicyUntrusted, true, "a project policy file loosens the policy and is not trusted by its hash"},
+		{PolicyFinal, true, "the system policy pins a setting that another layer tries to change"},
+		{WorkspaceInvalid, true, "the workspace is missing, is no directory, or is one that must not be writable as a whole"},
+		{RootUnwritable, true, "a writable root cannot be written by the user that the command runs as"},
+		{ModeUnsupported, true, "the policy asks for something that this version does not offer"},
+		{BackendUnknown, true, "no backend of that name exists on this system"},
+		{PlanInvalid, true, "a plan holds a step, field or value that the launcher does not know"},
+		{LaunchFailed, true, "a step of the launch failed; the message names the step and the system call"},
+		{AttestFailed, true, "what was applied differs from the plan"},
+		{DescriptorDenied, true, "a descriptor of the caller cannot be passed in safely"},
+		{ResultInvalid, true, "the result file cannot be opened safely"},
+		{OwnFilesExposed, true, "caisson's own files lie in a writable root"},
+		{AlreadyConfined, true, "caisson runs inside a caisson sandbox already"},
+		{UsageInvalid, true, "the command line is malformed"},
+		{CommandNotFound, true, "the command was not found"},
+		{CommandNotExec, true, "the command was found and cannot be executed"},
+		{GuaranteeWeakened, false, "a guarantee was given up on request"},
+		{WorkspaceSubdir, false, "the workspace is a directory inside a repository, not the repository"},
+		{NetworkFS, false, "a readable file system is itself on the network or served by a user process"},
+		{Quarantined, false, "a file that runs code later outside appeared and was moved to caisson's state"},
+		{ProtectedChanged, false, "a protected path was changed by a process outside during the run"},
+		{RepositoryMade, false, "a repository, gitlink, .gitmodules or sequencer todo appeared during the run"},
+		{WriteHint, false, "a failed command may have tried to write where writes are refused"},
+		{NetworkOpen, false, "the network is the host's as it is"},
+		{EnvDropped, false, "an environment variable was not passed on"},
+		{LeftoverRemoved, false, "something that a killed caisson left was removed"},
+		{ProjectIgnored, false, "project policy files were not read, as asked"},
+	}
+}
