@@ -75,12 +75,10 @@ type MountPoint struct {
 	Kind string `json:"kind"`
 }
 
-// Proc mounts a new /proc of the new pid namespace, with the listed entries
-// read-only or covered. Entries are relative to /proc; missing ones are
-// skipped.
+// Proc mounts a new /proc of the new pid namespace, read-only as a whole, with
+// the listed entries (relative to /proc) covered. Missing ones are skipped.
 type Proc struct {
-	ReadOnly []string `json:"read_only"`
-	Covered  []string `json:"covered,omitempty"`
+	Covered []string `json:"covered,omitempty"`
 }
 
 // Hold keeps an absent path from being created: a placeholder of the given

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package launch
+
+import (
+	"encoding/binary"
+	"fmt"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// startTimeout bounds how long the supervisor waits for a launch list. A
+// command that is already inside may stop the process that runs one.
+const startTimeout = 30 * time.Second
+
+// control is the supervisor's end of the socket that a launch list reports on.
+type control struct {
+	fd    int
+	other int // the list's end, until it is handed over
+}
+
+func newControl() (*control, error) {
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, fmt.Errorf("socketpair: %w", err)
+	}
+	timeout := unix.NsecToTimeval(startTimeout.Nanoseconds())
+	if err := unix.SetsockoptTimeval(fds[0], unix.SOL_SOCKET, unix.SO_RCVTIMEO, &timeout); err != nil {
+		unix.Close(fds[0])
+		unix.Close(fds[1])
+		return nil, fmt.Errorf("set a timeout: %w", err)
+	}
+	return &control{fd: fds[0], other: fds[1]}, nil
+}
+
+// handedOver closes this process's copy of the list's end.
+func (c *control) handedOver() {
+	if c.other >= 0 {
+		unix.Close(c.other)
+		c.other = -1
+	}
+}
+
+func (c *control) close() {
+	c.handedOver()
+	unix.Close(c.fd)
+}
+
+// message is one packet of a launch list.
+type message struct {
+	words []uint64
+	fds   []int
+}
+
+// receive waits for the next packet; a nil message is the end.
+func (c *control) receive() (*message, error) {
+	var buf [512]byte
+	var oob [128]byte
+	for {
+		n, oobn, _, _, err := unix.Recvmsg(c.fd, buf[:], oob[:], unix.MSG_CMSG_CLOEXEC)
+		switch {
+		case err == unix.EINTR:
+			continue
+		case err == unix.EAGAIN:
+			return nil, fmt.Errorf("no answer within %v", startTimeout)
+		case err != nil:
+			return nil, fmt.Errorf("recvmsg: %w", err)
+		case n == 0:
+			return nil, nil
+		}
+		m := &message{}
+		for i := 0; i+8 <= n; i += 8 {
+			m.words = append(m.words, binary.LittleEndian.Uint64(buf[i:]))
+		}
+		if oobn > 0 {
+			if msgs, err := unix.ParseSocketControlMessage(oob[:oobn]); err == nil {
+				for i := range msgs {
+					if fds, err := unix.ParseUnixRights(&msgs[i]); err == nil {
+						m.fds = append(m.fds, fds...)
+					}
+				}
+			}
+		}
+		return m, nil
+	}
+}

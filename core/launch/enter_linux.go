@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package launch
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/caisson-sandbox/caisson/core/launch/seccomp"
+	"github.com/caisson-sandbox/caisson/core/plan"
+)
+
+// entering is the list that makes one command in a running sandbox. A first
+// process joins the namespaces, restricts itself and forks the command as a
+// child of the caller; it is invisible inside and shares no memory with
+// anything. The command's process restores what it must and executes.
+type entering struct {
+	program
+	control int // descriptor of the socket to the supervisor
+	message arg // "attest" and what follows, see attestation
+	steps   int
+}
+
+// spec is what the supervisor knows of one command.
+type spec struct {
+	paths      []string // candidates, tried in order
+	argv, env  []string
+	dir        string
+	std        int // descriptors 0 … std-1 are the command's own; the rest are the launcher's
+	reopen     []reopen
+	terminal   int // descriptor to take as the terminal's foreground, -1: none
+	ownGroup   bool
+	callerPID  int
+	limitNPROC int
+}
+
+// reopen replaces a descriptor by one of the sandbox's own mounts.
+type reopen struct {
+	fd     int
+	path   string
+	flags  int
+	offset int64
+	dev    uint64
+	ino    uint64
+}
+
+func enterProgram(p *plan.Plan, kinds int, filter []seccomp.Instruction, c spec) (*entering, error) {
+	e := &entering{control: c.std, steps: len(p.Steps)}
+	e.step = -1
+	e.report = e.control
+	e.message = e.words(append([]arg{num(msgAttest)}, make([]arg, attestWords+1+len(p.Steps)/64)...)...)
+	image := e.control + 1 + kinds
+	e.call("keep the listed descriptors only", unix.SYS_CLOSE_RANGE, num(image), num(1<<32-1), num(0))
+	e.call("die with the caller", unix.SYS_PRCTL, num(unix.PR_SET_PDEATHSIG), num(int(unix.SIGKILL)))
+	parent := e.cell(0)
+	e.call("look whether the caller lives", unix.SYS_GETPPID).to(parent)
+	e.check("the caller lives", parent.at, ^uint64(0), uint64(c.callerPID))
+	e.hideMemory()
+	for i := range kinds {
+		e.call(fmt.Sprintf("enter namespace %d", i), unix.SYS_SETNS, num(e.control+1+i), num(0))
+	}
+	e.call("close the namespaces", unix.SYS_CLOSE_RANGE, num(e.control+1), num(1<<32-1), num(0))
+	e.call("go to "+c.dir, unix.SYS_CHDIR, e.str(c.dir))
+	for _, r := range c.reopen {
+		e.reopen(r)
+	}
+	e.limits(p, c)
+	for i, step := range p.Steps {
+		e.step = i
+		switch step.(type) {
+		case plan.Privileges:
+			e.dropPrivileges()
+		case plan.Seccomp:
+			e.install(filter)
+		default:
+			continue
+		}
+		e.done(i)
+	}
+	e.step = -1
+	pid := e.cell(0)
+	fork := e.call("fork the command", unix.SYS_CLONE, num(unix.CLONE_PARENT|int(unix.SIGCHLD))).to(pid)
+	fork.jump = len(e.entries) + 2
+	e.call("report the id of the command", unix.SYS_WRITE, num(e.control), pid.at, num(8))
+	e.call("end the first process", unix.SYS_EXIT_GROUP, num(0))
+	e.command(c)
+	return e, nil
+}
+
+func (e *entering) done(i int) {
+	e.mark(e.message.plus(8*(1+attestWords)+i/64*8), 1<<(i%64))
+}
+
+// install adds the filter; with a listener where the supervisor answers calls.
+func (e *entering) install(code []seccomp.Instruction) {
+	if !notifies(code) {
+		e.filter(code, 0)
+		return
+	}
+	listener := e.cell(0)
+	e.filter(code, unix.SECCOMP_FILTER_FLAG_NEW_LISTENER|unix.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV).to(listener)
+	e.sendDescriptors("hand over the listener", e.control, e.words(num(msgListener), num(0), num(0)), 24, listener)
+	e.call("close the listener", unix.SYS_CLOSE, listener.value())
+}
+
+func (e *entering) limits(p *plan.Plan, c spec) {
+	for i, step := range p.Steps {
+		if l, ok := step.(plan.Limits); ok {
+			e.step = i
+			core := e.words(num(int(l.Core)), num(int(l.Core)))
+			e.call("limit core files", unix.SYS_PRLIMIT64, num(0), num(unix.RLIMIT_CORE), core, num(0))
+			if l.ProcessesBy == "rlimit" {
+				n := e.words(num(l.Processes), num(l.Processes))
+				e.call("limit processes", unix.SYS_PRLIMIT64, num(0), num(unix.RLIMIT_NPROC), n, num(0))
+			}
+			e.done(i)
+		}
+	}
+	e.step = -1
+}
+
+// reopen opens a file again through the sandbox's own mounts, so that nothing
+// of the caller's mount comes in with it.
+func (e *entering) reopen(r reopen) {
+	fd := e.cell(0)
+	e.call("open again "+r.path, unix.SYS_OPENAT, atFDCWD, e.str(r.path), num(r.flags|unix.O_CLOEXEC|unix.O_NOFOLLOW)).to(fd)
+	e.checkIdentity(r.path, fd.value(), r.dev, r.ino)
+	e.call("seek to the caller's offset", unix.SYS_LSEEK, fd.value(), num(int(r.offset)), num(unix.SEEK_SET))
+	e.call(fmt.Sprintf("put it at descriptor %d", r.fd), unix.SYS_DUP3, fd.value(), num(r.fd), num(0))
+	e.call("close the other", unix.SYS_CLOSE, fd.value())
+}
+
+// attestation: what the command's process reads back of itself before it
+// executes, as words behind the kind of the message.
+const (
+	attestNoNewPrivs = iota // PR_GET_NO_NEW_PRIVS
+	attestSeccomp           // PR_GET_SECCOMP
+	attestRootFlags         // f_flags of statfs("/")
+	attestCapsLow           // effective and permitted of capget(2), low and high
+	attestCapsHigh
+	attestParent // getppid(), 0 in a pid namespace of its own
+	attestWords
+)
+
+// statfsFlags is the offset of f_flags in struct statfs of 64-bit systems.
+const statfsFlags = 80
+
+func (e *entering) command(c spec) {
+	e.call("set close-on-exec", unix.SYS_FCNTL, num(e.control), num(unix.F_SETFD), num(unix.FD_CLOEXEC))
+	if c.ownGroup {
+		e.ownGroup(c)
+	}
+	at := func(n int) arg { return e.message.plus(8 * (1 + n)) }
+	e.call("read no_new_privs", unix.SYS_PRCTL, num(unix.PR_GET_NO_NEW_PRIVS), num(0), num(0), num(0), num(0)).toField(at(attestNoNewPrivs))
+	e.call("read the seccomp mode", unix.SYS_PRCTL, num(unix.PR_GET_SECCOMP)).toField(at(attestSeccomp))
+	st := e.bytes(make([]byte, 128))
+	e.call("look at the root", unix.SYS_STATFS, e.str("/"), st)
+	e.call("note its flags", nrCopy, st.plus(statfsFlags), at(attestRootFlags))
+	header := make([]byte, 8)
+	binary.LittleEndian.PutUint32(header, unix.LINUX_CAPABILITY_VERSION_3)
+	caps := e.bytes(make([]byte, 24))
+	e.call("read the capabilities", unix.SYS_CAPGET, e.bytes(header), caps)
+	e.call("note them", nrCopy, caps, at(attestCapsLow))
+	e.call("note them", nrCopy, caps.plus(12), at(attestCapsHigh))
+	e.call("read the parent", unix.SYS_GETPPID).toField(at(attestParent))
+	size := 8 * (2 + attestWords + e.steps/64)
+	e.call("attest", unix.SYS_WRITE, num(e.control), e.message, num(size))
+	argv, env := e.vector(c.argv), e.vector(c.env)
+	for i, p := range c.paths {
+		x := e.call("execute "+p, unix.SYS_EXECVE, e.str(p), argv, env)
+		if i < len(c.paths)-1 {
+			x.flags |= flagIgnore
+		}
+	}
+}
+
+func (e *entering) vector(list []string) arg {
+	ptrs := make([]arg, 0, len(list)+1)
+	for _, s := range list {
+		ptrs = append(ptrs, e.str(s))
+	}
+	return e.words(append(ptrs, num(0))...)
+}
+
+// ownGroup gives the command a process group and the terminal. SIGTTOU is
+// blocked meanwhile: taking the terminal from the background raises it.
+func (e *entering) ownGroup(c spec) {
+	old := e.words(num(0))
+	e.call("block SIGTTOU", unix.SYS_RT_SIGPROCMASK, num(unix.SIG_BLOCK), e.words(num(1<<(int(unix.SIGTTOU)-1))), old, num(8))
+	e.call("make a process group", unix.SYS_SETPGID, num(0), num(0))
+	if c.terminal >= 0 {
+		group := e.cell(0)
+		e.call("read the process group", unix.SYS_GETPID).to(group)
+		e.call("take the terminal", unix.SYS_IOCTL, num(c.terminal), num(unix.TIOCSPGRP), group.at).with(flagIgnore)
+	}
+	e.call("restore the signal mask", unix.SYS_RT_SIGPROCMASK, num(unix.SIG_SETMASK), old, num(0), num(8))
+}

@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package launch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"sync"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/caisson-sandbox/caisson/core/launch/seccomp"
+	"github.com/caisson-sandbox/caisson/core/plan"
+)
+
+// Sandbox is a running sandbox: namespaces that process 1 keeps alive, and the
+// thread that makes commands in it.
+type Sandbox struct {
+	plan    *plan.Plan
+	thread  *thread
+	init    int   // process 1
+	spaces  []int // namespace descriptors, in order of entering
+	diag    int   // netlink socket of the sandbox's network namespace
+	filter  []seccomp.Instruction
+	mu      sync.Mutex
+	closed  bool
+	running sync.WaitGroup
+}
+
+// Open makes a sandbox as the plan says. It is ready when Open returns.
+func Open(ctx context.Context, p *plan.Plan) (*Sandbox, error) {
+	s := &Sandbox{plan: p, diag: -1}
+	if err := s.compileFilter(); err != nil {
+		return nil, err
+	}
+	ids := callerIDs{os.Geteuid(), os.Getegid()}
+	list, err := setupProgram(p, ids, "")
+	if err != nil {
+		return nil, err
+	}
+	ruleset, err := newRuleset(p)
+	if err != nil {
+		return nil, err
+	}
+	defer unix.Close(ruleset)
+	s.thread = newThread()
+	s.thread.do(func() { err = s.setUp(list, ruleset) })
+	if err != nil {
+		s.thread.end()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *Sandbox) compileFilter() error {
+	for _, step := range s.plan.Steps {
+		if f, ok := step.(plan.Seccomp); ok {
+			code, err := seccomp.Compile(f, s.plan.Arch)
+			if err != nil {
+				return err
+			}
+			s.filter = code
+		}
+	}
+	return nil
+}
+
+func newRuleset(p *plan.Plan) (int, error) {
+	for _, step := range p.Steps {
+		l, ok := step.(plan.Landlock)
+		if !ok {
+			continue
+		}
+		handled, err := landlockBits(l.Handled, landlockRights)
+		if err != nil {
+			return -1, err
+		}
+		scoped, err := landlockBits(l.Scoped, landlockScopes)
+		if err != nil {
+			return -1, err
+		}
+		return createRuleset(handled, scoped)
+	}
+	return -1, errors.New("the plan has no landlock step")
+}
+
+// setUp runs on the sandbox's thread.
+func (s *Sandbox) setUp(list *setup, ruleset int) error {
+	image, err := list.memfd()
+	if err != nil {
+		return err
+	}
+	defer unix.Close(image)
+	caller, err := unix.PidfdOpen(os.Getpid(), 0)
+	if err != nil {
+		return fmt.Errorf("pidfd_open: %w", err)
+	}
+	defer unix.Close(caller)
+	ctl, err := newControl()
+	if err != nil {
+		return err
+	}
+	defer ctl.close()
+	first, err := execImage(image, ctl.other, caller, ruleset)
+	if err != nil {
+		return err
+	}
+	ctl.handedOver()
+	defer reap(first)
+	for {
+		m, err := ctl.receive()
+		if err != nil {
+			return s.failed(err)
+		}
+		switch {
+		case m == nil:
+			return s.failed(errors.New("process 1 ended"))
+		case len(m.words) == 1:
+			s.init = int(m.words[0])
+			if list.plan.Steps[0].(plan.Namespaces).IDs == "all" {
+				if err := mapAllIDs(s.init, ctl.fd); err != nil {
+					return s.failed(err)
+				}
+			}
+		case len(m.words) == 2:
+			return s.failed(list.failure(m.words))
+		case m.words[0] == msgReady && len(m.fds) == len(list.kinds)+1:
+			s.spaces, s.diag = m.fds[:len(list.kinds)], m.fds[len(list.kinds)]
+			if err := list.compare(m.words[1:]); err != nil {
+				return s.failed(err)
+			}
+			return restrictThread(ruleset)
+		default:
+			return s.failed(errors.New("unexpected message of process 1"))
+		}
+	}
+}
+
+// failed ends what setUp began.
+func (s *Sandbox) failed(err error) error {
+	if s.init != 0 {
+		_ = unix.Kill(s.init, unix.SIGKILL)
+		reap(s.init)
+	}
+	for _, fd := range s.spaces {
+		unix.Close(fd)
+	}
+	if s.diag >= 0 {
+		unix.Close(s.diag)
+	}
+	return err
+}
+
+// mapAllIDs maps every id onto itself and lets process 1 go on.
+func mapAllIDs(pid, ctl int) error {
+	for _, name := range []string{"uid_map", "gid_map"} {
+		if err := os.WriteFile("/proc/"+strconv.Itoa(pid)+"/"+name, []byte("0 0 4294967295"), 0); err != nil {
+			return fmt.Errorf("map ids: %w", err)
+		}
+	}
+	_, err := unix.Write(ctl, make([]byte, 8))
+	return err
+}
+
+// restrictThread puts the calling thread, and what it makes from now on, into
+// the Landlock domain of the sandbox.
+func restrictThread(ruleset int) error {
+	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
+		return fmt.Errorf("no_new_privs: %w", err)
+	}
+	if _, _, errno := unix.Syscall(unix.SYS_LANDLOCK_RESTRICT_SELF, uintptr(ruleset), 0, 0); errno != 0 {
+		return fmt.Errorf("landlock_restrict_self: %w", errno)
+	}
+	return nil
+}
+
+// execImage starts an image with descriptors 0, 1, … and the image behind them.
+func execImage(image int, fds ...int) (int, error) {
+	files := make([]uintptr, 0, len(fds)+1)
+	for _, fd := range append(fds, image) {
+		files = append(files, uintptr(fd))
+	}
+	name := "/proc/self/fd/" + strconv.Itoa(len(fds))
+	pid, err := syscall.ForkExec(name, []string{"caisson"}, &syscall.ProcAttr{Files: files, Env: []string{}})
+	if err != nil {
+		return 0, fmt.Errorf("execute the launch list: %w", err)
+	}
+	return pid, nil
+}
+
+func reap(pid int) {
+	for {
+		if _, err := unix.Wait4(pid, nil, 0, nil); err != unix.EINTR {
+			return
+		}
+	}
+}
+
+// Close kills everything in the sandbox and waits until it is gone.
+func (s *Sandbox) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil
+	}
+	s.closed = true
+	_ = unix.Kill(s.init, unix.SIGKILL)
+	// Process 1 blocks in its exit until commands that entered are reaped.
+	s.running.Wait()
+	reap(s.init)
+	for _, fd := range s.spaces {
+		unix.Close(fd)
+	}
+	unix.Close(s.diag)
+	s.thread.end()
+	return nil
+}
