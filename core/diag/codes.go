@@ -38,6 +38,8 @@ const (
 	EnvDropped        Code = "env-dropped"
 	LeftoverRemoved   Code = "leftover-removed"
 	ProjectIgnored    Code = "project-policy-ignored"
+	PathAbsent        Code = "path-absent"
+	RepositoryForeign Code = "repository-foreign"
 )
 
 // CodeInfo explains one code.
@@ -79,5 +81,7 @@ func Codes() []CodeInfo {
 		{EnvDropped, false, "an environment variable was not passed on"},
 		{LeftoverRemoved, false, "something that a killed caisson left was removed"},
 		{ProjectIgnored, false, "project policy files were not read, as asked"},
+		{PathAbsent, false, "a path that the policy hides or shows does not exist"},
+		{RepositoryForeign, false, "the git directory that the workspace names does not name the workspace, so it stays read-only"},
 	}
 }

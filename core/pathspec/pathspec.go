@@ -70,11 +70,11 @@ func (o OS) Join(dir string, name ...string) string {
 
 // Dir returns the directory that holds the cleaned path p; a root is its own.
 func (o OS) Dir(p string) string {
-	volume, names := o.split(p)
+	volume, names := o.Split(p)
 	if len(names) == 0 {
 		return p
 	}
-	return volume + strings.Join(names[:len(names)-1], o.Separator())
+	return o.Clean(volume + strings.Join(names[:len(names)-1], o.Separator()))
 }
 
 // Base returns the last name of the cleaned path p, or p itself for a root.
@@ -89,7 +89,7 @@ func (o OS) Base(p string) string {
 // Components returns the names of the cleaned absolute path p below its root:
 // none for "/", `C:\` and `\\server\share`.
 func (o OS) Components(p string) []string {
-	_, names := o.split(p)
+	_, names := o.Split(p)
 	return names
 }
 
@@ -161,8 +161,10 @@ func foldRune(r rune) rune {
 	return least
 }
 
-// split cuts a cleaned path into its root, with separator, and the names below.
-func (o OS) split(p string) (root string, names []string) {
+// Split cuts a path into its root with the separator that ends it, and the
+// names below. The root of a relative path is empty; "." and ".." of a path
+// that was not cleaned are names.
+func (o OS) Split(p string) (root string, names []string) {
 	rest := p
 	if o == Windows {
 		root, rest = splitVolume(p)

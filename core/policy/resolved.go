@@ -80,6 +80,8 @@ type resolvedData struct {
 	Require     []guarantee.ID `json:"require"`
 	AllowWeaker []guarantee.ID `json:"allow_weaker,omitempty"`
 	GitDirs     []string       `json:"git_dirs,omitempty"`
+	Own         []string       `json:"own"`             // caisson's own files, none writable
+	Final       []string       `json:"final,omitempty"` // settings that the system policy pins
 }
 
 // OS is the operating system that the policy was resolved for, as in GOOS.
@@ -119,3 +121,10 @@ func (r *Resolved) AllowWeaker() []guarantee.ID { return r.data.AllowWeaker }
 // GitDirs returns the git directories that belong to the writable roots, for
 // the report at the end of a run.
 func (r *Resolved) GitDirs() []string { return r.data.GitDirs }
+
+// Home is the home directory that "~" means, or "/" where there is none.
+func (r *Resolved) Home() string { return r.data.Home }
+
+// Own returns where caisson's own files are, present or not: its state first.
+// No rule makes one writable but CacheDir.
+func (r *Resolved) Own() []string { return r.data.Own }

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package policy
+
+import (
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/caisson-sandbox/caisson/core/pathspec"
+)
+
+// maxLinks is how many symbolic links one path may lead through; Linux allows
+// as many.
+const maxLinks = 40
+
+// lookup finds what paths lead to, and asks the host about each path once.
+type lookup struct {
+	host  Host
+	os    pathspec.OS
+	homes []string
+	seen  map[string]FileInfo
+	dirs  map[string]map[string]bool // listed directories
+}
+
+func newLookup(h Host) *lookup {
+	return &lookup{host: h, os: h.OS(), homes: h.Homes(), seen: map[string]FileInfo{}, dirs: map[string]map[string]bool{}}
+}
+
+// place is where a path leads. Path is real but for its last name, and for
+// whatever does not exist.
+type place struct {
+	Path string
+	FileInfo
+	// Block is where the path ends for want of a directory: the first part of
+	// it that is absent or no directory. It is Path itself where only the last
+	// name is absent, and empty where Path exists. BlockKind is what is there.
+	Block     string
+	BlockKind Kind
+	Links     []string // the symbolic links on the way, Path excluded
+}
+
+// lstat describes a path whose directory is real. What cannot be looked at is
+// absent: neither could the command look at it.
+func (l *lookup) lstat(path string) FileInfo {
+	if info, ok := l.seen[path]; ok {
+		return info
+	}
+	info, err := l.host.Lstat(path)
+	if err != nil {
+		info = FileInfo{Kind: KindAbsent}
+	}
+	l.seen[path] = info
+	return info
+}
+
+// at follows every link of an absolute path but one in the last place.
+func (l *lookup) at(path string) place { return l.walk(path, false) }
+
+// real follows every link of an absolute path.
+func (l *lookup) real(path string) place { return l.walk(path, true) }
+
+// exists reports whether a real directory has an entry of that name, from one
+// listing of the directory.
+func (l *lookup) exists(dir, name string) bool {
+	names, ok := l.dirs[dir]
+	if !ok {
+		list, err := l.host.ReadDir(dir)
+		names = make(map[string]bool, len(list))
+		for _, n := range list {
+			names[l.os.Key(n)] = true
+		}
+		if err != nil {
+			names = nil
+		}
+		l.dirs[dir] = names
+	}
+	return names == nil || names[l.os.Key(name)]
+}
+
+func (l *lookup) walk(path string, last bool) place {
+	if l.os == pathspec.Windows {
+		path = l.os.Clean(path) // ".." is lexical there
+	}
+	dir, rest := l.os.Split(path)
+	found := place{Path: dir, FileInfo: l.lstat(dir)}
+	for len(rest) > 0 {
+		name := rest[0]
+		rest = rest[1:]
+		if name == "." {
+			continue
+		}
+		if name == ".." {
+			dir = l.os.Dir(dir)
+			found.Path, found.FileInfo = dir, l.lstat(dir)
+			continue
+		}
+		full := l.below(dir, name)
+		info := l.lstat(full)
+		if info.Name != "" && info.Name != name {
+			full = l.below(dir, info.Name)
+		}
+		found.Path, found.FileInfo = full, info
+		switch {
+		case info.Kind == KindSymlink && (last || len(rest) > 0):
+			text, err := l.host.Readlink(full)
+			if found.Links = append(found.Links, full); err != nil || len(found.Links) > maxLinks {
+				return l.absent(found, full, KindSymlink, rest)
+			}
+			root, names := l.os.Split(text)
+			if root != "" {
+				if !l.os.IsAbs(text) {
+					return l.absent(found, full, KindSymlink, rest)
+				}
+				dir = root
+			}
+			found.Path, found.FileInfo = dir, l.lstat(dir)
+			rest = append(names[:len(names):len(names)], rest...)
+		case info.Kind == KindAbsent, info.Kind != KindDir && len(rest) > 0:
+			return l.absent(found, full, info.Kind, rest)
+		default:
+			dir = full
+		}
+	}
+	return found
+}
+
+// absent gives the place of a path that ends at block.
+func (l *lookup) absent(found place, block string, kind Kind, rest []string) place {
+	found.Path = l.os.Join(block, rest...)
+	found.FileInfo = FileInfo{Kind: KindAbsent}
+	found.Block, found.BlockKind = block, kind
+	return found
+}
+
+// below joins a cleaned directory and one name.
+func (l *lookup) below(dir, name string) string {
+	if strings.HasSuffix(dir, l.os.Separator()) {
+		return dir + name
+	}
+	return dir + l.os.Separator() + name
+}
+
+// absolute returns the path that an entry means, not cleaned: dir is what a
+// relative one is relative to.
+func (l *lookup) absolute(value, dir string) (string, error) {
+	if err := l.os.Check(value); err != nil {
+		return "", err
+	}
+	if !utf8.ValidString(value) {
+		return "", fmt.Errorf("%q is not UTF-8 text", value)
+	}
+	if rest, ok := strings.CutPrefix(value, "~"); ok && (rest == "" || rest[0] == '/' || rest[:1] == l.os.Separator()) {
+		home := l.home()
+		if home == "" {
+			return "", fmt.Errorf("%q needs a home directory and there is none", value)
+		}
+		return l.plain(home + rest), nil
+	}
+	if l.os.IsAbs(value) {
+		return l.plain(value), nil
+	}
+	if l.os == pathspec.Windows && (strings.HasPrefix(value, `\`) || strings.HasPrefix(value, "/") || strings.Contains(value, ":")) {
+		return "", fmt.Errorf("%q depends on a current drive; write the drive and the whole path", value)
+	}
+	if dir == hereDir {
+		wd, err := l.host.Getwd()
+		if err != nil {
+			return "", fmt.Errorf("the current directory cannot be told: %w", err)
+		}
+		dir = wd
+	}
+	return l.plain(dir + l.os.Separator() + value), nil
+}
+
+// home is the directory that "~" means: $HOME before the user database, as in
+// every shell. It is empty where there is none.
+func (l *lookup) home() string {
+	if len(l.homes) == 0 {
+		return ""
+	}
+	return l.homes[len(l.homes)-1]
+}
+
+// plain is Clean where ".." is lexical, so that walk sees the links elsewhere.
+func (l *lookup) plain(path string) string {
+	if l.os == pathspec.Windows {
+		return l.os.Clean(path)
+	}
+	return path
+}

@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package policy
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/caisson-sandbox/caisson/core/diag"
+	"github.com/caisson-sandbox/caisson/core/guarantee"
+)
+
+// resolvedFormat is the version of the JSON form of a Resolved.
+const resolvedFormat = 1
+
+// ownSet is the Origin.Set of the rules on caisson's own files.
+const ownSet = "@caisson"
+
+// resolver collects what a policy says of one host.
+type resolver struct {
+	*lookup
+	policy Policy
+	own    OwnDirs
+	work   []string // the workspace directories
+	roots  []root   // every writable root
+	tmp    string
+	claims []claim
+	lifts  []lift
+	notes  []diag.Diagnostic
+
+	gitDirs   []string
+	gitFile   map[string][]string     // the git directories behind a .git file
+	configs   map[string][]gitSetting // the git configuration files read so far
+	fsmonitor bool                    // some configuration turns core.fsmonitor on
+}
+
+// root is one writable root.
+type root struct {
+	path string
+	work bool // a workspace, or a repository of its own: absent names are held
+}
+
+// Resolve makes the policy absolute for a host: every path real, every rule
+// with its origin, parents first. The order of entries in the policy does not
+// matter, but that the first workspace is the first.
+//
+// The notes are findings that do not stand in the way. An error is a
+// *diag.Diagnostic where the policy or the host is at fault.
+func (p Policy) Resolve(h Host) (*Resolved, []diag.Diagnostic, error) {
+	r := &resolver{lookup: newLookup(h), policy: p, gitFile: map[string][]string{}, configs: map[string][]gitSetting{}}
+	for _, step := range []func() error{
+		r.checkPolicy, r.findOwn, r.addWorkspaces, r.addWrites, r.addTmp,
+		r.addControls, r.addSecrets, r.addEntries, r.addOwn,
+	} {
+		if err := step(); err != nil {
+			return nil, nil, err
+		}
+	}
+	data := resolvedData{
+		Format:      resolvedFormat,
+		OS:          string(r.os),
+		Home:        r.realHome(),
+		Workspace:   r.work,
+		Rules:       merge(r.os, r.claims, r.lifts),
+		Env:         p.Env,
+		Tmp:         r.tmp,
+		Limits:      p.Limits,
+		AllowWeaker: slices.Clone(p.AllowWeaker),
+		GitDirs:     r.gitDirs,
+		Require:     requirements(p),
+		Own:         r.ownPaths(),
+		Final:       slices.Clone(p.Final),
+	}
+	if p.Caches.Mode != "off" {
+		data.CacheDir = r.cacheDir()
+	}
+	data.Env.Inherit = cmpOr(p.Env.Inherit, "clean")
+	data.Env.Pass = slices.Clone(p.Env.Pass)
+	data.Env.Set = maps.Clone(p.Env.Set)
+	var err error
+	if data.Network, err = r.network(); err != nil {
+		return nil, nil, err
+	}
+	resolved := &Resolved{data: data}
+	if err := r.checkRoots(resolved); err != nil {
+		return nil, nil, err
+	}
+	return resolved, r.notes, nil
+}
+
+func cmpOr(s, fallback string) string {
+	if s == "" {
+		return fallback
+	}
+	return s
+}
+
+func (r *resolver) checkPolicy() error {
+	if r.policy.Version != Version {
+		return diag.New(diag.PolicyInvalid, fmt.Sprintf("the policy has version %d; this caisson reads version %d", r.policy.Version, Version), "")
+	}
+	switch r.policy.Extends {
+	case "", "standard", "read-only":
+		return nil
+	}
+	return diag.New(diag.PolicyInvalid, "extends: "+strconv.Quote(r.policy.Extends)+" is no policy", "write \"standard\" or \"read-only\"")
+}
+
+func (r *resolver) readOnly() bool { return r.policy.Extends == "read-only" }
+
+// requirements returns what the policy needs, in contract order.
+func requirements(p Policy) []guarantee.ID {
+	need := slices.Concat(guarantee.Standard(), p.Require)
+	switch p.Network.Mode {
+	case Allowlist:
+		need = append(need, guarantee.NetAllowlist)
+	case Online:
+		need = slices.DeleteFunc(need, func(id guarantee.ID) bool { return id == guarantee.NetOffline })
+	}
+	if p.Network.Mode == Allowlist && !slices.Contains(p.Require, guarantee.NetOffline) {
+		need = slices.DeleteFunc(need, func(id guarantee.ID) bool { return id == guarantee.NetOffline })
+	}
+	if p.Limits.Time > 0 {
+		need = append(need, guarantee.LimitTime)
+	}
+	if p.Limits.Memory > 0 {
+		need = append(need, guarantee.LimitMemory)
+	}
+	if p.Limits.Processes > 0 {
+		need = append(need, guarantee.LimitProcesses)
+	}
+	set := make(guarantee.Set, len(need))
+	for _, id := range need {
+		set[id] = guarantee.Claim{}
+	}
+	return set.IDs()
+}
+
+// network returns the network part with the paths of its sockets made absolute.
+func (r *resolver) network() (Network, error) {
+	n := r.policy.Network
+	n.Mode = NetworkMode(cmpOr(string(n.Mode), string(Offline)))
+	n.Allow, n.Deny = slices.Clone(n.Allow), slices.Clone(n.Deny)
+	n.Loopback, n.Publish = slices.Clone(n.Loopback), slices.Clone(n.Publish)
+	n.Unix = nil
+	for _, e := range r.policy.entries("network.unix") {
+		paths, err := r.paths(e)
+		if err != nil {
+			return Network{}, err
+		}
+		for _, p := range paths {
+			if real := r.real(p).Path; !slices.Contains(n.Unix, real) {
+				n.Unix = append(n.Unix, real)
+			}
+		}
+	}
+	return n, nil
+}
+
+// cacheDir is where the caches of the first workspace are kept. The name is a
+// hash, so that no workspace can be named to get another one's.
+func (r *resolver) cacheDir() string {
+	sum := sha256.Sum256([]byte(r.os.Key(r.work[0])))
+	return r.os.Join(r.own.State, "caches", hex.EncodeToString(sum[:8]))
+}
+
+// paths returns the absolute paths that an entry means: one, or one for each
+// workspace.
+func (r *resolver) paths(e entry) ([]string, error) {
+	bases := []string{e.Dir}
+	if e.Dir == "" {
+		bases = r.work
+	}
+	var paths []string
+	for _, base := range bases {
+		p, err := r.absolute(e.Value, base)
+		if err != nil {
+			return nil, refuseEntry(diag.PolicyInvalid, e, err.Error(), "")
+		}
+		if r.os.IsAbs(e.Value) || strings.HasPrefix(e.Value, "~") {
+			return []string{p}, nil
+		}
+		paths = append(paths, p)
+	}
+	return paths, nil
+}
+
+// refuseEntry returns a refusal that says where the entry was written.
+func refuseEntry(code diag.Code, e entry, message, remedy string) *diag.Diagnostic {
+	return diag.New(code, e.Origin.String()+": "+message, remedy)
+}
+
+// String gives the origin as people read it: "FILE:LINE", a flag, or
+// "standard (@secrets)".
+func (o Origin) String() string {
+	s := o.File
+	if strings.ContainsAny(s, " /\\") {
+		s = diag.Quote(s)
+	}
+	if o.Line > 0 {
+		s += ":" + strconv.Itoa(o.Line)
+	}
+	if o.Set != "" {
+		s += " (" + o.Set + ")"
+	}
+	return s
+}
