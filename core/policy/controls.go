@@ -21,6 +21,7 @@ func (r *resolver) addControls() error {
 		{Name: "@agent-control", Members: agentControl()},
 	}
 	for i, t := range r.roots {
+		r.list(t.path)
 		if r.lstat(r.below(t.path, ".git")).Kind != KindAbsent {
 			r.roots[i].work = true
 		}
@@ -49,6 +50,7 @@ func (r *resolver) addSecrets() error {
 			homes = append(homes, at.Path)
 		}
 	}
+	privileged := r.host.Privileged()
 	for _, m := range secrets() {
 		if m.OS != "" && m.OS != string(r.os) {
 			continue
@@ -67,7 +69,7 @@ func (r *resolver) addSecrets() error {
 					r.hideSecret(r.real(r.os.Join(dir, rest)))
 				}
 			}
-		case r.host.Privileged(): // others cannot read what is not theirs
+		case privileged: // others cannot read what is not theirs
 			r.hideSecret(r.real(m.Path))
 		}
 	}
@@ -101,25 +103,27 @@ func (r *resolver) variable(name string, list bool) []string {
 // listed once; elsewhere a look at each name costs less.
 const crowded = " .config .local .local/share .cache Library Library/Application Support "
 
-// addSecret hides a member below a home directory. Most do not exist, which a
-// listing of the directories above tells without a system call.
+// addSecret hides a member below a home directory. Most do not exist, and the
+// listing of a crowded directory tells so for many at once.
 func (r *resolver) addSecret(home, member string) {
 	dir, above := home, ""
-	for rest := member; ; {
-		name, tail, more := strings.Cut(rest, "/")
-		if (above == "" || strings.Contains(crowded, " "+above+" ")) && !r.exists(dir, name) {
+	for rest, more := member, true; more; {
+		var name string
+		name, rest, more = strings.Cut(rest, "/")
+		if above == "" || strings.Contains(crowded, " "+above+" ") {
+			if r.list(dir); r.unlisted(dir, name) {
+				return
+			}
+		}
+		dir = r.below(dir, name)
+		if kind := r.lstat(dir).Kind; kind == KindAbsent {
 			return
+		} else if kind != KindDir {
+			break // a link: the walk below tells
 		}
-		if !more {
-			break
-		}
-		dir, rest = r.below(dir, name), tail
 		above = strings.TrimPrefix(above+"/"+name, "/")
-		if r.lstat(dir).Kind != KindDir {
-			break // a link, or nothing: the walk below tells
-		}
 	}
-	r.hideSecret(r.real(home + "/" + member))
+	r.hideSecret(r.real(r.os.Join(home, member)))
 }
 
 // hideSecret hides a member where it is a file or a directory. A history that

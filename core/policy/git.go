@@ -161,6 +161,7 @@ func (r *resolver) addRepository(dir, worktree string) {
 		return
 	}
 	r.gitDirs = append(r.gitDirs, dir)
+	r.list(dir)
 	config := r.below(dir, "config")
 	settings := r.readConfig(config)
 	r.guard(config, HoldFile, "")
@@ -205,8 +206,8 @@ func (r *resolver) addWorktrees(dir string, perWorktree bool) {
 		r.guard(r.below(dir, "worktrees"), HoldNone, "")
 		return
 	}
-	names, err := r.host.ReadDir(all.Path)
-	if err != nil || len(names) > maxGitDirs {
+	names, err := r.host.ReadDir(all.Path, maxGitDirs)
+	if err != nil {
 		r.guard(all.Path, HoldNone, "")
 		return
 	}
@@ -245,8 +246,8 @@ func (r *resolver) addModules(dir, worktree string) {
 // findModules looks for git directories below modules; the name of a submodule
 // may hold slashes.
 func (r *resolver) findModules(dir, worktree string, depth int) {
-	names, err := r.host.ReadDir(dir)
-	if err != nil || depth > 8 || len(names) > maxGitDirs {
+	names, err := r.host.ReadDir(dir, maxGitDirs)
+	if err != nil || depth > 8 {
 		return
 	}
 	slices.Sort(names)

@@ -26,8 +26,9 @@ type Host interface {
 	Lstat(path string) (FileInfo, error)
 	// Readlink returns the text of the symbolic link at path.
 	Readlink(path string) (string, error)
-	// ReadDir returns the names in a directory, in any order.
-	ReadDir(path string) ([]string, error)
+	// ReadDir returns the names in a directory, in any order. It fails where
+	// there are more than limit.
+	ReadDir(path string, limit int) ([]string, error)
 	// ReadFile returns the content of a regular file of at most limit bytes.
 	// It fails for anything else and never blocks.
 	ReadFile(path string, limit int) ([]byte, error)

@@ -3,57 +3,35 @@
 package policy
 
 import (
-	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 
 	"github.com/caisson-sandbox/caisson/core/pathspec"
 )
 
-// OSHost returns the host that this process runs on.
-func OSHost() Host { return osHost{} }
+// OSHost returns the host that this process runs on. It remembers the home
+// directories, so take a new one where they may have changed.
+func OSHost() Host { return &osHost{} }
 
-type osHost struct{}
+type osHost struct{ homes []string }
 
-func (osHost) OS() pathspec.OS                      { return pathspec.OS(runtime.GOOS) }
-func (osHost) Getenv(name string) string            { return os.Getenv(name) }
-func (osHost) Getwd() (string, error)               { return os.Getwd() }
-func (osHost) Readlink(path string) (string, error) { return os.Readlink(path) }
+func (*osHost) OS() pathspec.OS                      { return pathspec.OS(runtime.GOOS) }
+func (*osHost) Getenv(name string) string            { return os.Getenv(name) }
+func (*osHost) Getwd() (string, error)               { return os.Getwd() }
+func (*osHost) Readlink(path string) (string, error) { return os.Readlink(path) }
 
-func (osHost) ReadDir(path string) ([]string, error) {
-	d, err := os.Open(path)
-	if err != nil {
-		return nil, err
+func (h *osHost) Homes() []string {
+	if h.homes == nil {
+		for _, dir := range findHomes() {
+			if filepath.IsAbs(dir) && !slices.Contains(h.homes, dir) {
+				h.homes = append(h.homes, dir)
+			}
+		}
 	}
-	defer d.Close()
-	return d.Readdirnames(-1)
-}
-
-func (osHost) ReadFile(path string, limit int) ([]byte, error) {
-	f, err := openPlain(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s is no regular file", path)
-	}
-	if info.Size() > int64(limit) {
-		return nil, fmt.Errorf("%s is larger than %d bytes", path, limit)
-	}
-	text := make([]byte, info.Size())
-	n, err := io.ReadFull(f, text)
-	if err != nil && err != io.ErrUnexpectedEOF {
-		return nil, err
-	}
-	return text[:n], nil
+	return h.homes
 }
 
 // baseDir returns the directory that a variable names if it holds an absolute

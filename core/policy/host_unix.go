@@ -5,51 +5,41 @@
 package policy
 
 import (
-	"bufio"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
 	"strconv"
 	"strings"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 )
 
-// Homes reads /etc/passwd itself: os/user without cgo does the same but costs
-// more. Users of directory services are found by $HOME.
-func (osHost) Homes() []string {
+// findHomes reads /etc/passwd itself, as os/user does without cgo but at a
+// lower cost. Users of directory services are found by $HOME.
+func findHomes() []string {
 	var homes []string
-	if dir := passwdHome("/etc/passwd", os.Getuid()); filepath.IsAbs(dir) {
-		homes = append(homes, dir)
+	if text, err := readFile("/etc/passwd", 1<<20); err == nil {
+		homes = append(homes, passwdHome(string(text), os.Getuid()))
 	}
-	if dir := os.Getenv("HOME"); filepath.IsAbs(dir) && (len(homes) == 0 || homes[0] != dir) {
-		homes = append(homes, dir)
-	}
-	return homes
+	return append(homes, os.Getenv("HOME"))
 }
 
-// passwdHome returns the home directory of uid in a file of passwd(5), or "".
-func passwdHome(file string, uid int) string {
-	f, err := os.Open(file)
-	if err != nil {
-		return ""
-	}
-	defer f.Close()
+// passwdHome returns the home directory of uid in text of passwd(5), or "".
+func passwdHome(text string, uid int) string {
 	id := strconv.Itoa(uid)
-	lines := bufio.NewScanner(f)
-	for lines.Scan() {
-		if fields := strings.Split(lines.Text(), ":"); len(fields) == 7 && fields[2] == id {
+	for line := range strings.Lines(text) {
+		if fields := strings.Split(strings.TrimSuffix(line, "\n"), ":"); len(fields) == 7 && fields[2] == id {
 			return fields[5]
 		}
 	}
 	return ""
 }
 
-func (osHost) Privileged() bool { return os.Geteuid() == 0 }
+func (*osHost) Privileged() bool { return os.Geteuid() == 0 }
 
-func (osHost) Lstat(path string) (FileInfo, error) {
+func (*osHost) Lstat(path string) (FileInfo, error) {
 	var st unix.Stat_t
 	if err := retry(func() error { return unix.Lstat(path, &st) }); err != nil {
 		return FileInfo{}, &os.PathError{Op: "lstat", Path: path, Err: err}
@@ -71,7 +61,7 @@ func (osHost) Lstat(path string) (FileInfo, error) {
 // CanWrite asks the system for an ordinary caller. A root caller's commands
 // run as root without capabilities, for which faccessat would be too kind:
 // there the mode bits and a file system mounted read-only decide.
-func (osHost) CanWrite(path string) bool {
+func (*osHost) CanWrite(path string) bool {
 	if os.Geteuid() != 0 {
 		return retry(func() error { return unix.Faccessat(unix.AT_FDCWD, path, unix.W_OK, unix.AT_EACCESS) }) == nil
 	}
@@ -104,7 +94,7 @@ func inGroup(gid int) bool {
 	return false
 }
 
-func (h osHost) OwnDirs() OwnDirs {
+func (h *osHost) OwnDirs() OwnDirs {
 	home := ""
 	if homes := h.Homes(); len(homes) > 0 {
 		home = homes[len(homes)-1]
@@ -121,10 +111,77 @@ func (h osHost) OwnDirs() OwnDirs {
 	return own
 }
 
-// openPlain opens a file for reading without waiting for the other end of a
-// pipe.
-func openPlain(path string) (*os.File, error) {
-	return os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+// ReadDir and ReadFile use descriptors directly: os.File costs more than the
+// reading, and these are on the way of every launch.
+func (*osHost) ReadDir(path string, limit int) ([]string, error) {
+	fd, err := open(path, unix.O_DIRECTORY)
+	if err != nil {
+		return nil, err
+	}
+	defer unix.Close(fd)
+	var names []string
+	buf := make([]byte, 8192)
+	for {
+		n, err := unix.ReadDirent(fd, buf)
+		if err == unix.EINTR {
+			continue
+		}
+		if err != nil {
+			return nil, &os.PathError{Op: "read directory", Path: path, Err: err}
+		}
+		if n <= 0 {
+			return names, nil
+		}
+		_, _, names = unix.ParseDirent(buf[:n], -1, names)
+		if len(names) > limit {
+			return nil, fmt.Errorf("%s holds more than %d names", path, limit)
+		}
+	}
+}
+
+func (*osHost) ReadFile(path string, limit int) ([]byte, error) { return readFile(path, limit) }
+
+func readFile(path string, limit int) ([]byte, error) {
+	fd, err := open(path, unix.O_NONBLOCK|unix.O_NOCTTY) // never waits for the other end of a pipe
+	if err != nil {
+		return nil, err
+	}
+	defer unix.Close(fd)
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return nil, &os.PathError{Op: "stat", Path: path, Err: err}
+	}
+	if st.Mode&unix.S_IFMT != unix.S_IFREG {
+		return nil, fmt.Errorf("%s is no regular file", path)
+	}
+	if st.Size > int64(limit) {
+		return nil, fmt.Errorf("%s is larger than %d bytes", path, limit)
+	}
+	text := make([]byte, st.Size)
+	for read := 0; ; {
+		n, err := unix.Read(fd, text[read:])
+		switch {
+		case err == unix.EINTR:
+		case err != nil:
+			return nil, &os.PathError{Op: "read", Path: path, Err: err}
+		case n == 0:
+			return text[:read], nil
+		}
+		read += max(n, 0)
+	}
+}
+
+func open(path string, flags int) (int, error) {
+	for {
+		fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC|flags, 0)
+		if err == unix.EINTR {
+			continue
+		}
+		if err != nil {
+			return -1, &os.PathError{Op: "open", Path: path, Err: err}
+		}
+		return fd, nil
+	}
 }
 
 func retry(call func() error) error {

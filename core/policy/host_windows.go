@@ -3,30 +3,29 @@
 package policy
 
 import (
+	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 
 	"golang.org/x/sys/windows"
 )
 
-func (osHost) Homes() []string {
+func findHomes() []string {
 	var homes []string
-	if dir, err := windows.GetCurrentProcessToken().GetUserProfileDirectory(); err == nil && filepath.IsAbs(dir) {
+	if dir, err := windows.GetCurrentProcessToken().GetUserProfileDirectory(); err == nil {
 		homes = append(homes, dir)
 	}
-	if dir := os.Getenv("USERPROFILE"); filepath.IsAbs(dir) && (len(homes) == 0 || homes[0] != dir) {
-		homes = append(homes, dir)
-	}
-	return homes
+	return append(homes, os.Getenv("USERPROFILE"))
 }
 
 // Privileged is false: reading whatever the access list says takes a privilege
 // that is never enabled here.
-func (osHost) Privileged() bool { return false }
+func (*osHost) Privileged() bool { return false }
 
 // Lstat asks the directory for the entry, which also gives the name as the
 // directory spells it. A junction is a symbolic link here.
-func (osHost) Lstat(path string) (FileInfo, error) {
+func (*osHost) Lstat(path string) (FileInfo, error) {
 	info, err := os.Lstat(path)
 	if err != nil {
 		return FileInfo{}, err
@@ -65,12 +64,12 @@ func (osHost) Lstat(path string) (FileInfo, error) {
 
 // CanWrite leaves the answer to the backend, which reads access lists: the
 // attribute is all that can be told here without them.
-func (osHost) CanWrite(path string) bool {
+func (*osHost) CanWrite(path string) bool {
 	info, err := os.Stat(path)
 	return err == nil && (info.IsDir() || info.Mode().Perm()&0o200 != 0)
 }
 
-func (h osHost) OwnDirs() OwnDirs {
+func (h *osHost) OwnDirs() OwnDirs {
 	home := ""
 	if homes := h.Homes(); len(homes) > 0 {
 		home = homes[0]
@@ -83,4 +82,38 @@ func (h osHost) OwnDirs() OwnDirs {
 	}
 }
 
-func openPlain(path string) (*os.File, error) { return os.Open(path) }
+func (*osHost) ReadDir(path string, limit int) ([]string, error) {
+	d, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer d.Close()
+	names, err := d.Readdirnames(limit + 1)
+	if err == io.EOF {
+		err = nil
+	}
+	if err == nil && len(names) > limit {
+		err = fmt.Errorf("%s holds more than %d names", path, limit)
+	}
+	return names, err
+}
+
+func (*osHost) ReadFile(path string, limit int) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is no regular file", path)
+	}
+	text, err := io.ReadAll(io.LimitReader(f, int64(limit)+1))
+	if err == nil && len(text) > limit {
+		err = fmt.Errorf("%s is larger than %d bytes", path, limit)
+	}
+	return text, err
+}

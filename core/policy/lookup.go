@@ -10,6 +10,9 @@ import (
 	"github.com/caisson-sandbox/caisson/core/pathspec"
 )
 
+// maxListed is how many names a directory may hold to be listed.
+const maxListed = 1000
+
 // maxLinks is how many symbolic links one path may lead through; Linux allows
 // as many.
 const maxLinks = 40
@@ -20,11 +23,12 @@ type lookup struct {
 	os    pathspec.OS
 	homes []string
 	seen  map[string]FileInfo
-	dirs  map[string]map[string]bool // listed directories
+	known map[string]bool            // directories that are their own real path
+	dirs  map[string]map[string]bool // the names in listed directories; nil where there are too many
 }
 
 func newLookup(h Host) *lookup {
-	return &lookup{host: h, os: h.OS(), homes: h.Homes(), seen: map[string]FileInfo{}, dirs: map[string]map[string]bool{}}
+	return &lookup{host: h, os: h.OS(), homes: h.Homes(), seen: map[string]FileInfo{}, known: map[string]bool{}, dirs: map[string]map[string]bool{}}
 }
 
 // place is where a path leads. Path is real but for its last name, and for
@@ -46,6 +50,9 @@ func (l *lookup) lstat(path string) FileInfo {
 	if info, ok := l.seen[path]; ok {
 		return info
 	}
+	if i := strings.LastIndex(path, l.os.Separator()); i > 0 && l.unlisted(path[:i], path[i+1:]) {
+		return FileInfo{Kind: KindAbsent}
+	}
 	info, err := l.host.Lstat(path)
 	if err != nil {
 		info = FileInfo{Kind: KindAbsent}
@@ -54,36 +61,45 @@ func (l *lookup) lstat(path string) FileInfo {
 	return info
 }
 
+// list reads the names in a real directory where many are going to be asked
+// for, so that absent ones cost nothing. A large directory is not worth it.
+func (l *lookup) list(dir string) {
+	if _, ok := l.dirs[dir]; ok {
+		return
+	}
+	names, err := l.host.ReadDir(dir, maxListed)
+	if err != nil {
+		l.dirs[dir] = nil
+		return
+	}
+	found := make(map[string]bool, len(names))
+	for _, n := range names {
+		found[l.os.Key(n)] = true
+	}
+	l.dirs[dir] = found
+}
+
+// unlisted reports whether a listing shows that dir has no entry of that name.
+func (l *lookup) unlisted(dir, name string) bool {
+	names := l.dirs[dir]
+	return names != nil && name != "" && !names[l.os.Key(name)] && !l.os.MayBeShort(name)
+}
+
 // at follows every link of an absolute path but one in the last place.
 func (l *lookup) at(path string) place { return l.walk(path, false) }
 
 // real follows every link of an absolute path.
 func (l *lookup) real(path string) place { return l.walk(path, true) }
 
-// exists reports whether a real directory has an entry of that name, from one
-// listing of the directory.
-func (l *lookup) exists(dir, name string) bool {
-	names, ok := l.dirs[dir]
-	if !ok {
-		list, err := l.host.ReadDir(dir)
-		names = make(map[string]bool, len(list))
-		for _, n := range list {
-			names[l.os.Key(n)] = true
-		}
-		if err != nil {
-			names = nil
-		}
-		l.dirs[dir] = names
-	}
-	return names == nil || names[l.os.Key(name)]
-}
-
 func (l *lookup) walk(path string, last bool) place {
 	if l.os == pathspec.Windows {
 		path = l.os.Clean(path) // ".." is lexical there
 	}
-	dir, rest := l.os.Split(path)
-	found := place{Path: dir, FileInfo: l.lstat(dir)}
+	dir, rest := l.start(path)
+	found := place{Path: dir}
+	if len(rest) == 0 {
+		found.FileInfo = l.lstat(dir)
+	}
 	for len(rest) > 0 {
 		name := rest[0]
 		rest = rest[1:]
@@ -120,9 +136,21 @@ func (l *lookup) walk(path string, last bool) place {
 			return l.absent(found, full, info.Kind, rest)
 		default:
 			dir = full
+			l.known[dir] = l.known[dir] || info.Kind == KindDir
 		}
 	}
 	return found
+}
+
+// start cuts a path where a walk has to begin: at its root, or at its directory
+// if that was walked before.
+func (l *lookup) start(path string) (dir string, rest []string) {
+	if i := strings.LastIndex(path, l.os.Separator()); i > 0 && l.known[path[:i]] {
+		if name := path[i+1:]; name != "" && name != "." && name != ".." {
+			return path[:i], []string{name}
+		}
+	}
+	return l.os.Split(path)
 }
 
 // absent gives the place of a path that ends at block.

@@ -113,32 +113,34 @@ func (r *resolver) checkPolicy() error {
 
 func (r *resolver) readOnly() bool { return r.policy.Extends == "read-only" }
 
-// requirements returns what the policy needs, in contract order.
+// requirements returns what the policy needs, in contract order; ids that this
+// version does not know come last, for the selector to refuse.
 func requirements(p Policy) []guarantee.ID {
-	need := slices.Concat(guarantee.Standard(), p.Require)
-	switch p.Network.Mode {
-	case Allowlist:
-		need = append(need, guarantee.NetAllowlist)
-	case Online:
-		need = slices.DeleteFunc(need, func(id guarantee.ID) bool { return id == guarantee.NetOffline })
+	var ids []guarantee.ID
+	for _, i := range guarantee.All() {
+		need := i.Standard
+		switch i.ID {
+		case guarantee.NetOffline:
+			need = p.Network.Mode != Allowlist && p.Network.Mode != Online
+		case guarantee.NetAllowlist:
+			need = p.Network.Mode == Allowlist
+		case guarantee.LimitTime:
+			need = p.Limits.Time > 0
+		case guarantee.LimitMemory:
+			need = p.Limits.Memory > 0
+		case guarantee.LimitProcesses:
+			need = p.Limits.Processes > 0
+		}
+		if need || slices.Contains(p.Require, i.ID) {
+			ids = append(ids, i.ID)
+		}
 	}
-	if p.Network.Mode == Allowlist && !slices.Contains(p.Require, guarantee.NetOffline) {
-		need = slices.DeleteFunc(need, func(id guarantee.ID) bool { return id == guarantee.NetOffline })
+	for _, id := range p.Require {
+		if !slices.Contains(ids, id) {
+			ids = append(ids, id)
+		}
 	}
-	if p.Limits.Time > 0 {
-		need = append(need, guarantee.LimitTime)
-	}
-	if p.Limits.Memory > 0 {
-		need = append(need, guarantee.LimitMemory)
-	}
-	if p.Limits.Processes > 0 {
-		need = append(need, guarantee.LimitProcesses)
-	}
-	set := make(guarantee.Set, len(need))
-	for _, id := range need {
-		set[id] = guarantee.Claim{}
-	}
-	return set.IDs()
+	return ids
 }
 
 // network returns the network part with the paths of its sockets made absolute.
