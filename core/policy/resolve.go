@@ -104,11 +104,7 @@ func (r *resolver) checkPolicy() error {
 	if r.policy.Version != Version {
 		return diag.New(diag.PolicyInvalid, fmt.Sprintf("the policy has version %d; this caisson reads version %d", r.policy.Version, Version), "")
 	}
-	switch r.policy.Extends {
-	case "", "standard", "read-only":
-		return nil
-	}
-	return diag.New(diag.PolicyInvalid, "extends: "+strconv.Quote(r.policy.Extends)+" is no policy", "write \"standard\" or \"read-only\"")
+	return r.policy.check()
 }
 
 func (r *resolver) readOnly() bool { return r.policy.Extends == "read-only" }

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package policy
+
+import (
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/caisson-sandbox/caisson/core/diag"
+	"github.com/caisson-sandbox/caisson/core/pathspec"
+)
+
+// enforce answers as a backend does that applies the rules one after the other,
+// each over the ones before it.
+func enforce(r *Resolved, path string) Access {
+	os := pathspec.OS(r.OS())
+	access := Read
+	for _, rule := range r.Rules() {
+		switch {
+		case !os.Within(rule.Path, os.Clean(path)):
+		case rule.Hold == HoldQuarantine || rule.Hold == HoldReport:
+			access = Write
+		default:
+			access = rule.Access
+		}
+	}
+	return access
+}
+
+func TestOracleAgreesWithEnforcement(t *testing.T) {
+	t.Parallel()
+	h := unixHost(with(gitFiles("/home/me/ws/.git", ""), gitFiles("/home/me/ws/.git/modules/m", ""),
+		map[string]string{"/home/me/ws/a/b/c/": "", "/home/me/ws/d/": "", "/home/me/ws/a-b": "", "/home/me/.ssh/k": ""}))
+	random := rand.New(rand.NewPCG(5, 6))
+	for range 200 {
+		r := mustResolve(t, randomPolicy(random), h)
+		paths := samples()
+		for _, rule := range r.Rules() {
+			paths = append(paths, rule.Path, rule.Path+"/x", rule.Path+"-x", rule.Path+"x")
+		}
+		for _, path := range paths {
+			if got, rule := r.AccessTo(path); got != enforce(r, path) {
+				t.Fatalf("%s: the oracle says %s by %+v, a backend does %s", path, got, rule, enforce(r, path))
+			}
+		}
+	}
+}
+
+// TestRulesAreMinimal wants no rule that changes nothing, but for the roots,
+// which the backends need by name.
+func TestRulesAreMinimal(t *testing.T) {
+	t.Parallel()
+	h := unixHost(with(gitFiles("/home/me/ws/.git", ""), map[string]string{"/home/me/ws/a/b/c/": "", "/home/me/ws/d/": "", "/home/me/.ssh/k": ""}))
+	random := rand.New(rand.NewPCG(7, 8))
+	for range 200 {
+		r := mustResolve(t, randomPolicy(random), h)
+		for _, rule := range r.Rules() {
+			above, _ := r.AccessTo(pathspec.Linux.Dir(rule.Path))
+			if rule.Access == above && !rule.Root && rule.Origin.File == originStandard {
+				t.Fatalf("%+v changes nothing", rule)
+			}
+		}
+	}
+}
+
+func FuzzAccessTo(f *testing.F) {
+	f.Add("a", ".git", "/home/me/ws/a/../.git/config")
+	f.Add("/etc", "a/b", "/home/me/ws//a/b/")
+	f.Add("~", "", "/home/me/ws/a\x00")
+	h := unixHost(with(gitFiles("/home/me/ws/.git", ""), map[string]string{"/home/me/ws/a/b/c/": "", "/home/me/.ssh/k": ""}))
+	f.Fuzz(func(t *testing.T, hide, protect, path string) {
+		p := Standard(".")
+		p.Files.Hide, p.Files.Protect = []string{hide}, []string{protect}
+		r, _, err := p.Resolve(h)
+		if err != nil {
+			return
+		}
+		access, rule := r.AccessTo(path)
+		if pathspec.Linux.Check(path) != nil || !strings.HasPrefix(path, "/") {
+			if access != Hidden {
+				t.Fatalf("%q: %s", path, access)
+			}
+			return
+		}
+		if want := enforce(r, path); access != want {
+			t.Fatalf("%q: %s by %+v, a backend does %s", path, access, rule, want)
+		}
+		if access == Write && !pathspec.Linux.Within("/home/me/ws", pathspec.Linux.Clean(path)) && !pathspec.Linux.Within(r.CacheDir(), pathspec.Linux.Clean(path)) {
+			t.Fatalf("%q is writable outside the roots by %+v", path, rule)
+		}
+	})
+}
+
+func TestExplain(t *testing.T) {
+	t.Parallel()
+	h := unixHost(with(gitFiles("/home/me/ws/.git", ""), map[string]string{"/home/me/.ssh/k": "", "/data/x/": ""}))
+	r := mustResolve(t, Standard("."), h)
+	p := Standard(".")
+	p.Final = []string{"files.show", "files.unprotect", "files.write"}
+	final := mustResolve(t, p, h)
+	for _, c := range []struct {
+		path        string
+		read, write bool
+		kind        diag.GrantKind
+		value       string
+		text        string
+	}{
+		{"/home/me/ws/x", true, true, "", "", ""},
+		{"/home/me/ws/.git/config", true, false, diag.GrantUnprotect, "/home/me/ws/.git/config", "--unprotect"},
+		{"/home/me/ws/.git/hooks/pre-commit", true, false, diag.GrantUnprotect, "/home/me/ws/.git/hooks", "--unprotect"},
+		{"/home/me/ws/.claude/x", true, false, diag.GrantUnprotect, "/home/me/ws/.claude", "--unprotect"},
+		{"/home/me/ws/.envrc", true, true, diag.GrantUnprotect, "/home/me/ws/.envrc", "moved away"},
+		{"/home/me/.ssh/k", false, false, diag.GrantShow, "/home/me/.ssh/k", "--show"},
+		{"/data/x/y", true, false, diag.GrantWrite, "/data/x", "--write /data/x"},
+		{"/data/x", true, false, diag.GrantWrite, "/data", "--write"},
+		{"/home/me/y", true, false, "", "", "home directory"},
+		{"/home/me", true, false, "", "", "home directory"},
+		{"/vmlinuz", true, false, "", "", "root of the file system"},
+		{"/proc/sys/kernel/core_pattern", true, false, "", "", "kernel"},
+		{"/home/me/.config/caisson/policy.toml", true, false, "", "", "caisson itself"},
+		{"/home/me/.config/x", true, false, "", "", "caisson itself"},
+		{"/home/me/.local/state/caisson/trust.json", false, false, "", "", "nothing shows it"},
+		{"rel", false, false, "", "", "no file"},
+	} {
+		e := r.Explain(c.path)
+		if e.Read != c.read || e.Write != c.write || !strings.Contains(e.Remedy, c.text) {
+			t.Errorf("%s: %+v", c.path, e)
+		}
+		switch {
+		case c.kind == "" && e.Grant != nil:
+			t.Errorf("%s: grant %+v", c.path, e.Grant)
+		case c.kind != "" && (e.Grant == nil || e.Grant.Kind != c.kind || e.Grant.Value != c.value):
+			t.Errorf("%s: grant %+v, want %s %s", c.path, e.Grant, c.kind, c.value)
+		}
+		if e := final.Explain(c.path); e.Grant != nil && c.path != "/home/me/ws/.envrc" {
+			t.Errorf("%s: a grant against a final setting: %+v", c.path, e.Grant)
+		}
+	}
+	// What an explanation offers must work.
+	for _, path := range []string{"/data/x/y", "/home/me/ws/.git/config", "/home/me/ws/.claude"} {
+		g := r.Explain(path).Grant
+		p := Standard(".")
+		switch g.Kind {
+		case diag.GrantWrite:
+			p.Files.Write = []string{g.Value}
+		case diag.GrantUnprotect:
+			p.Files.Unprotect = []string{g.Value}
+		}
+		if access, rule := mustResolve(t, p, h).AccessTo(path); access != Write {
+			t.Errorf("%s: %s by %+v after %s", path, access, rule, g.Flags())
+		}
+	}
+}
+
+// BenchmarkResolve is what a launch pays on this machine, in a fresh checkout.
+func BenchmarkResolve(b *testing.B) {
+	dir := b.TempDir()
+	for path, text := range gitFiles(dir+"/.git", "[core]\n\tbare = false\n") {
+		if err := os.MkdirAll(filepath.Dir(path+"x"), 0o700); err != nil {
+			b.Fatal(err)
+		}
+		if !strings.HasSuffix(path, "/") {
+			if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+	p := Standard(dir)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, _, err := p.Resolve(OSHost()); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
