@@ -12,10 +12,12 @@ import (
 	"github.com/caisson-sandbox/caisson/core/plan"
 )
 
-// The scratch's things that cover hidden paths.
+// The scratch's things that cover hidden paths, and held ones: what is held
+// can be listed, so that tools find it empty and do not complain.
 const (
 	coverDir  = scratchBase + "/d"
 	coverFile = scratchBase + "/f"
+	heldDir   = scratchBase + "/h"
 )
 
 // mountStep adds the entries of one step of the mount tree. Steps that are
@@ -49,9 +51,10 @@ func (s *setup) mountStep(i int, step plan.Step) error {
 	case plan.Hold:
 		if st.Kind == "file" {
 			tree := s.openTree(st.Path, 0, 0)
+			s.mountAttr("make "+st.Path+" read-only", tree.value(), s.str(""), unix.MOUNT_ATTR_RDONLY, 0)
 			s.move(tree, st.Path)
 		} else {
-			s.cover(st.Path, coverDir)
+			s.cover(st.Path, heldDir)
 		}
 	case plan.Cover:
 		s.coverStep(i, st)
@@ -70,8 +73,9 @@ func (s *setup) scratch(st plan.Scratch) {
 	options := fmt.Sprintf("mode=0755,size=%d,nr_inodes=%d", st.Bytes, st.Inodes)
 	s.call("mount the scratch", unix.SYS_MOUNT, s.str("caisson"), s.str(scratchBase), s.str("tmpfs"), num(unix.MS_NOSUID|unix.MS_NODEV), s.str(options))
 	s.mkdir(coverDir, 0)
+	s.mkdir(heldDir, 0o555)
 	s.mkfile(coverFile, 0)
-	for _, name := range []string{coverDir, coverFile} {
+	for _, name := range []string{coverDir, coverFile, heldDir} {
 		tree := s.openPlace(name)
 		s.mountAttr("make the cover read-only", tree.value(), s.str(""), unix.MOUNT_ATTR_RDONLY|unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV|unix.MOUNT_ATTR_NOEXEC, 0)
 		s.move(tree, name) // clones of a read-only mount are read-only

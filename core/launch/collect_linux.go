@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package launch
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/caisson-sandbox/caisson/core/diag"
+	"github.com/caisson-sandbox/caisson/core/journal"
+)
+
+// dyingTime is how long the processes of a sandbox may still run after both
+// caisson and the guardian were killed. Killing them takes some milliseconds.
+const dyingTime = 50 * time.Millisecond
+
+// pendingTime bounds the age, relative to its record, of a placeholder that
+// was made when its maker was killed before it could note what it made.
+const pendingTime = time.Second
+
+// Collect removes the placeholders that killed runs left, and their records.
+// What has become something else, such as a directory that is no longer empty,
+// stays. Each removal is reported. It may run beside any number of sandboxes.
+func Collect(stateDir string, report func(diag.Diagnostic)) error {
+	d, err := journal.OpenExisting(stateDir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("open the journal: %w", err)
+	}
+	defer d.Close()
+	if err := d.Lock(); err != nil {
+		return err
+	}
+	defer d.Unlock()
+	return collect(d, report)
+}
+
+// collect is Collect with the journal locked.
+func collect(d *journal.Dir, report func(diag.Diagnostic)) error {
+	names, err := d.List()
+	if err != nil {
+		return err
+	}
+	waited := false
+	for _, name := range names {
+		id, ours := journal.ParseName(name)
+		if !ours && name != journal.Pending {
+			tell(report, leftover("the journal holds "+diag.Quote(name)+", which caisson did not write; it is left alone"))
+			continue
+		}
+		r, made, dead, err := d.Dead(name)
+		switch {
+		case errors.Is(err, fs.ErrNotExist) || err == nil && !dead:
+			continue
+		case err != nil && name == journal.Pending: // cut short: before anything was made
+			d.Drop(name)
+			continue
+		case err != nil:
+			tell(report, leftover("the journal's "+diag.Quote(name)+" is left alone: "+err.Error()))
+			continue
+		}
+		if !waited {
+			time.Sleep(dyingTime)
+			waited = true
+		}
+		removed, err := removeLeft(r, id, made)
+		switch {
+		case err != nil:
+			tell(report, leftover(diag.Quote(r.Path)+" was left by a killed run and cannot be removed: "+err.Error()))
+			continue
+		case removed:
+			tell(report, leftover("removed "+diag.Quote(r.Path)+", which a killed run left"))
+		}
+		d.Drop(name)
+	}
+	return nil
+}
+
+func leftover(message string) diag.Diagnostic {
+	return diag.Diagnostic{Code: diag.LeftoverRemoved, Message: message}
+}
+
+// removeLeft removes the placeholder of a record if it is still what the
+// record means: of this identity or, for the zero identity, made just after
+// the record by this user. An error means that it may work later.
+func removeLeft(r journal.Record, id journal.Identity, made unix.StatxTimestamp) (bool, error) {
+	parent, err := openParent(path.Dir(r.Path))
+	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR) || errors.Is(err, unix.ELOOP) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	defer unix.Close(parent)
+	base := path.Base(r.Path)
+	now, st, err := journal.Look(parent, base)
+	if err == unix.ENOENT {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	if st.Mode&unix.S_IFMT != kindMode(r.Kind) {
+		return false, nil
+	}
+	content := r.Content
+	if id == (journal.Identity{}) {
+		age := time.Duration(now.Born - time.Unix(made.Sec, int64(made.Nsec)).UnixNano())
+		if now.Born == 0 || age < 0 || age > pendingTime || int(st.Uid) != unix.Geteuid() {
+			return false, nil
+		}
+		if st.Size < uint64(len(content)) {
+			content = content[:st.Size] // killed while it was written
+		}
+	} else if now != id {
+		return false, nil
+	}
+	flags := unix.AT_REMOVEDIR
+	if r.Kind == journal.KindFile {
+		flags = 0
+		if !hasContent(parent, base, content) {
+			return false, nil
+		}
+	}
+	var times unix.Statx_t
+	if err := unix.Statx(parent, "", unix.AT_EMPTY_PATH, unix.STATX_BASIC_STATS, &times); err != nil {
+		return false, err
+	}
+	switch err := unix.Unlinkat(parent, base, flags); err {
+	case nil:
+		setTimes(parent, &times)
+		return true, nil
+	case unix.ENOENT, unix.ENOTEMPTY, unix.EEXIST:
+		return false, nil
+	default:
+		return false, fmt.Errorf("remove %s: %w", strings.TrimSuffix(r.Path, "/"), err)
+	}
+}
