@@ -10,29 +10,13 @@ import (
 	"github.com/caisson-sandbox/caisson/core/plan"
 )
 
-// stepError says which entry of a launch list failed.
-type stepError struct {
-	Step  string // of the plan; empty for the launcher's own entries
-	Entry string
-	Errno unix.Errno
-}
-
-func (e *stepError) Error() string {
-	if e.Step == "" {
-		return fmt.Sprintf("%s: %v", e.Entry, e.Errno)
-	}
-	return fmt.Sprintf("step %s: %s: %v", e.Step, e.Entry, e.Errno)
-}
-
-func (e *stepError) Unwrap() error { return e.Errno }
-
 // failureOf reads the walker's report of a failure: errno, address of the entry.
 func (p *program) failureOf(words []uint64, steps []plan.Step) error {
 	i := (words[1] - dataAddress - headerSize) / entrySize
 	if i >= uint64(len(p.entries)) {
 		return fmt.Errorf("unreadable report of a launch list")
 	}
-	e := &stepError{Entry: p.entries[i].what, Errno: unix.Errno(words[0])}
+	e := &StepError{Entry: p.entries[i].what, Errno: unix.Errno(words[0])}
 	if n := p.entries[i].step; n >= 0 {
 		e.Step = steps[n].Name()
 	}
@@ -50,6 +34,31 @@ func (s *setup) compare(bits []uint64) error {
 		}
 		if bits[i/64]&(1<<(i%64)) == 0 {
 			return fmt.Errorf("process 1 did not apply step %d, %s", i, step.Name())
+		}
+	}
+	return nil
+}
+
+// attest compares what the command's process read back with the plan.
+func (e *entering) attest(words []uint64, p *plan.Plan) error {
+	for i, step := range p.Steps {
+		holds := true
+		switch step.(type) {
+		case plan.Privileges:
+			holds = words[attestNoNewPrivs] == 1 && words[attestCapsLow] == 0 && uint32(words[attestCapsHigh]) == 0
+		case plan.Seccomp:
+			holds = words[attestSeccomp] == unix.SECCOMP_MODE_FILTER
+		case plan.ReadOnlyRoot:
+			holds = words[attestRootFlags]&unix.ST_RDONLY != 0
+		case plan.Namespaces:
+			holds = words[attestParent] == 0
+		}
+		switch step.(type) {
+		case plan.Privileges, plan.Seccomp, plan.Limits:
+			holds = holds && words[attestWords+i/64]&(1<<(i%64)) != 0
+		}
+		if !holds {
+			return fmt.Errorf("step %d, %s, does not hold for the command", i, step.Name())
 		}
 	}
 	return nil

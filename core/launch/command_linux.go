@@ -6,74 +6,168 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/caisson-sandbox/caisson/core/diag"
 	"github.com/caisson-sandbox/caisson/core/plan"
 )
 
-// Process is a command that was started.
-type Process struct {
-	sandbox *Sandbox
-	pid     int
+// Start makes a command in the sandbox. An error is or wraps a
+// *diag.Diagnostic; nothing was executed then.
+func (s *Sandbox) Start(c Command) (*Process, error) {
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return nil, diag.New(diag.LaunchFailed, "the sandbox is closed", "")
+	}
+	s.running.Add(1)
+	s.mu.Unlock()
+	p, err := s.startFiles(c)
+	if err != nil {
+		s.running.Done()
+		return nil, err
+	}
+	return p, nil
 }
 
-// start makes the command; it runs on the sandbox's thread.
-func (s *Sandbox) start(c spec, files []int) (*Process, error) {
-	c.callerPID = os.Getpid()
-	c.std = len(files)
-	list, err := enterProgram(s.plan, len(s.spaces), s.filter, c)
+// startFiles starts the command; files that cannot be opened again inside are
+// relayed in a second try.
+func (s *Sandbox) startFiles(c Command) (*Process, error) {
+	relayed := map[int]bool{}
+	for {
+		in, err := classify(c.Files, s.options.Terminal, relayed)
+		if err != nil {
+			in.drop()
+			return nil, err
+		}
+		p := &Process{sandbox: s, done: make(chan struct{}), ownGroup: s.ownGroup}
+		p.saveFiles(c, in)
+		s.thread.do(func() { err = s.start(p, c, in) })
+		if err == nil {
+			in.started()
+			go p.reap()
+			return p, nil
+		}
+		in.drop()
+		p.restoreFiles()
+		if n := in.notReopened(err); n >= 0 && !relayed[n] && len(relayed) < len(c.Files) {
+			relayed[n] = true
+			continue
+		}
+		return nil, startError(c, err)
+	}
+}
+
+// notReopened is the descriptor whose second opening failed, -1 if none did.
+func (in *inherited) notReopened(err error) int {
+	var step *StepError
+	if errors.As(err, &step) {
+		for _, r := range in.reopen {
+			if r.offset >= 0 && (strings.HasSuffix(step.Entry, " "+r.path) || strings.HasPrefix(step.Entry, r.path+" ")) {
+				return r.fd
+			}
+		}
+	}
+	return -1
+}
+
+// startError says what a failed start means to the user.
+func startError(c Command, err error) error {
+	var step *StepError
+	if !errors.As(err, &step) {
+		var d *diag.Diagnostic
+		if errors.As(err, &d) {
+			return err
+		}
+		return diag.New(diag.LaunchFailed, fmt.Sprintf("the command could not be started: %v", err), "")
+	}
+	name := diag.Quote(c.Path)
+	switch {
+	case strings.HasPrefix(step.Entry, "go to "):
+		return diag.New(diag.LaunchFailed, fmt.Sprintf("the directory %s cannot be entered inside: %v", diag.Quote(c.Dir), step.Errno), "choose a directory that the policy shows with -C DIR")
+	case !strings.HasPrefix(step.Entry, "execute "):
+		return diag.New(diag.LaunchFailed, fmt.Sprintf("the command could not be started: %v", step), "")
+	case step.Errno == unix.ENOENT || step.Errno == unix.ENOTDIR:
+		if !strings.Contains(c.Path, "/") {
+			return diag.New(diag.CommandNotFound, fmt.Sprintf("%s was not found in PATH inside the sandbox", name), "")
+		}
+		if _, statErr := os.Stat(c.Path); statErr == nil {
+			return diag.New(diag.CommandNotFound, fmt.Sprintf("%s, or the interpreter that it names, does not exist inside the sandbox", name), "")
+		}
+		return diag.New(diag.CommandNotFound, fmt.Sprintf("%s was not found", name), "")
+	case step.Errno == unix.ENOEXEC:
+		return diag.New(diag.CommandNotExec, fmt.Sprintf("%s is not in a format that can be executed", name), "a script needs a first line such as #!/bin/sh")
+	default:
+		return diag.New(diag.CommandNotExec, fmt.Sprintf("%s cannot be executed: %v", name, step.Errno), "")
+	}
+}
+
+// candidates are the files to try, in order, for a command's path.
+func candidates(c Command) []string {
+	if strings.Contains(c.Path, "/") || c.Path == "" {
+		return []string{c.Path}
+	}
+	search := "/usr/local/bin:/usr/bin:/bin" // as execvp(3) does without PATH
+	for _, kv := range c.Env {
+		if v, ok := strings.CutPrefix(kv, "PATH="); ok {
+			search = v
+		}
+	}
+	var found, missing []string
+	for _, dir := range filepath.SplitList(search) {
+		if !filepath.IsAbs(dir) {
+			continue // a relative PATH would run what the directory at hand offers
+		}
+		name := filepath.Join(dir, c.Path)
+		if st, err := os.Stat(name); err == nil && !st.IsDir() {
+			found = append(found, name)
+		} else {
+			missing = append(missing, name)
+		}
+	}
+	// What is not found out here may exist inside only, in a private /tmp.
+	if list := append(found, missing...); len(list) > 0 {
+		return list
+	}
+	return []string{"/nonexistent/" + c.Path} // no PATH at all: not found
+}
+
+// start runs on the sandbox's thread.
+func (s *Sandbox) start(p *Process, c Command, in *inherited) error {
+	sp := spec{
+		paths: candidates(c), argv: c.Args, env: c.Env, dir: c.Dir, std: len(in.fds),
+		reopen: in.reopen, terminal: -1, ownGroup: s.ownGroup, callerPID: os.Getpid(),
+	}
+	if s.ownGroup && c.Foreground && p.tty >= 0 {
+		sp.terminal = 0
+	}
+	list, err := enterProgram(s.plan, len(s.spaces), s.filter, sp)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	image, err := list.memfd()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer unix.Close(image)
 	ctl, err := newControl()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer ctl.close()
-	fds := append(append(append([]int{}, files...), ctl.other), s.spaces...)
+	fds := append(append(append([]int{}, in.fds...), ctl.other), s.spaces...)
 	first, err := execImage(image, fds...)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	ctl.handedOver()
-	p := &Process{sandbox: s}
-	listener := -1
-	attested := false
-	var failure error
-	for failure == nil {
-		m, err := ctl.receive()
-		if err != nil {
-			failure = err
-			break
-		}
-		if m == nil {
-			break
-		}
-		switch {
-		case len(m.words) == 1 && p.pid == 0:
-			p.pid = int(m.words[0])
-		case len(m.words) == 2:
-			failure = list.failureOf(m.words, s.plan.Steps)
-		case m.words[0] == msgListener && len(m.fds) == 1 && listener < 0:
-			listener = m.fds[0]
-		case m.words[0] == msgAttest && !attested:
-			attested = true
-			failure = list.attest(m.words[1:], s.plan)
-		default:
-			failure = errors.New("unexpected message of a launch list")
-		}
-	}
-	if failure == nil && (p.pid == 0 || !attested) {
-		failure = errors.New("the launch list ended early")
-	}
-	reap(first)
-	if failure != nil {
+	defer reap(first)
+	listener, err := list.follow(ctl, p, s.plan)
+	if err != nil {
+		_ = unix.Kill(first, unix.SIGKILL)
 		if p.pid != 0 {
 			_ = unix.Kill(p.pid, unix.SIGKILL)
 			reap(p.pid)
@@ -81,37 +175,43 @@ func (s *Sandbox) start(c spec, files []int) (*Process, error) {
 		if listener >= 0 {
 			unix.Close(listener)
 		}
-		return nil, failure
+		return err
 	}
 	if listener >= 0 {
-		unix.Close(listener)
-	}
-	return p, nil
-}
-
-// attest compares what the command's process read back with the plan.
-func (e *entering) attest(words []uint64, p *plan.Plan) error {
-	for i, step := range p.Steps {
-		switch step.(type) {
-		case plan.Privileges, plan.Seccomp, plan.Limits:
-			if words[attestWords+i/64]&(1<<(i%64)) == 0 {
-				return fmt.Errorf("the command did not apply step %d, %s", i, step.Name())
-			}
-		}
-		want := true
-		switch step.(type) {
-		case plan.Privileges:
-			want = words[attestNoNewPrivs] == 1 && words[attestCapsLow] == 0 && uint32(words[attestCapsHigh]) == 0
-		case plan.Seccomp:
-			want = words[attestSeccomp] == unix.SECCOMP_MODE_FILTER
-		case plan.ReadOnlyRoot:
-			want = words[attestRootFlags]&unix.ST_RDONLY != 0
-		case plan.Namespaces:
-			want = words[attestParent] == 0
-		}
-		if !want {
-			return fmt.Errorf("step %s does not hold for the command", step.Name())
-		}
+		return s.serve(listener)
 	}
 	return nil
+}
+
+// follow reads the reports of the list until the command executes.
+func (e *entering) follow(ctl *control, p *Process, pl *plan.Plan) (listener int, err error) {
+	listener = -1
+	attested := false
+	for {
+		m, err := ctl.receive()
+		switch {
+		case err != nil:
+			return listener, err
+		case m == nil:
+			if p.pid == 0 || !attested {
+				return listener, errors.New("the launch list ended early")
+			}
+			return listener, nil
+		case len(m.words) == 1 && p.pid == 0:
+			p.pid = int(m.words[0])
+		case len(m.words) == 2:
+			return listener, e.failureOf(m.words, pl.Steps)
+		case len(m.words) > 2 && m.words[0] == msgListener && len(m.fds) == 1 && listener < 0:
+			listener = m.fds[0]
+		case len(m.words) > 2 && m.words[0] == msgReopened:
+			p.reopened = append(p.reopened, m.fds...)
+		case len(m.words) == len(pl.Steps)/64+2+attestWords && m.words[0] == msgAttest && !attested:
+			attested = true
+			if err := e.attest(m.words[1:], pl); err != nil {
+				return listener, diag.New(diag.AttestFailed, err.Error(), "")
+			}
+		default:
+			return listener, errors.New("unexpected message of a launch list")
+		}
+	}
 }

@@ -25,25 +25,14 @@ type entering struct {
 
 // spec is what the supervisor knows of one command.
 type spec struct {
-	paths      []string // candidates, tried in order
-	argv, env  []string
-	dir        string
-	std        int // descriptors 0 … std-1 are the command's own; the rest are the launcher's
-	reopen     []reopen
-	terminal   int // descriptor to take as the terminal's foreground, -1: none
-	ownGroup   bool
-	callerPID  int
-	limitNPROC int
-}
-
-// reopen replaces a descriptor by one of the sandbox's own mounts.
-type reopen struct {
-	fd     int
-	path   string
-	flags  int
-	offset int64
-	dev    uint64
-	ino    uint64
+	paths     []string // candidates, tried in order
+	argv, env []string
+	dir       string
+	std       int // descriptors 0 … std-1 are the command's own; the rest are the launcher's
+	reopen    []reopen
+	terminal  int // descriptor to take as the terminal's foreground, -1: none
+	ownGroup  bool
+	callerPID int
 }
 
 func enterProgram(p *plan.Plan, kinds int, filter []seccomp.Instruction, c spec) (*entering, error) {
@@ -61,11 +50,9 @@ func enterProgram(p *plan.Plan, kinds int, filter []seccomp.Instruction, c spec)
 	for i := range kinds {
 		e.call(fmt.Sprintf("enter namespace %d", i), unix.SYS_SETNS, num(e.control+1+i), num(0))
 	}
-	e.call("close the namespaces", unix.SYS_CLOSE_RANGE, num(e.control+1), num(1<<32-1), num(0))
 	e.call("go to "+c.dir, unix.SYS_CHDIR, e.str(c.dir))
-	for _, r := range c.reopen {
-		e.reopen(r)
-	}
+	e.reopen(c.reopen)
+	e.call("keep the command's descriptors only", unix.SYS_CLOSE_RANGE, num(e.control+1), num(1<<32-1), num(0))
 	e.limits(p, c)
 	for i, step := range p.Steps {
 		e.step = i
@@ -122,14 +109,23 @@ func (e *entering) limits(p *plan.Plan, c spec) {
 }
 
 // reopen opens a file again through the sandbox's own mounts, so that nothing
-// of the caller's mount comes in with it.
-func (e *entering) reopen(r reopen) {
-	fd := e.cell(0)
-	e.call("open again "+r.path, unix.SYS_OPENAT, atFDCWD, e.str(r.path), num(r.flags|unix.O_CLOEXEC|unix.O_NOFOLLOW)).to(fd)
-	e.checkIdentity(r.path, fd.value(), r.dev, r.ino)
-	e.call("seek to the caller's offset", unix.SYS_LSEEK, fd.value(), num(int(r.offset)), num(unix.SEEK_SET))
-	e.call(fmt.Sprintf("put it at descriptor %d", r.fd), unix.SYS_DUP3, fd.value(), num(r.fd), num(0))
-	e.call("close the other", unix.SYS_CLOSE, fd.value())
+// of the caller's mount comes in with it. The supervisor gets the descriptor
+// too where the offset matters: it reads the offset when the command has ended.
+func (e *entering) reopen(list []reopen) {
+	var kept []cell
+	for _, r := range list {
+		fd := e.cell(0)
+		e.call("open again "+r.path, unix.SYS_OPENAT, atFDCWD, e.str(r.path), num(r.flags|unix.O_CLOEXEC)).to(fd)
+		e.checkIdentity(r.path, fd.value(), r.dev, r.ino)
+		if r.offset >= 0 {
+			e.call("seek to the caller's offset", unix.SYS_LSEEK, fd.value(), num(int(r.offset)), num(unix.SEEK_SET))
+			kept = append(kept, fd)
+		}
+		e.call(fmt.Sprintf("put it at descriptor %d", r.fd), unix.SYS_DUP3, fd.value(), num(r.fd), num(0))
+	}
+	if len(kept) > 0 {
+		e.sendDescriptors("hand over reopened files", e.control, e.words(num(msgReopened), num(0), num(0)), 24, kept...)
+	}
 }
 
 // attestation: what the command's process reads back of itself before it

@@ -15,6 +15,7 @@ const (
 	msgReady    = 0x7964616572 // process 1: the sandbox is made
 	msgListener = 0x726e7473696c
 	msgAttest   = 0x747365747461
+	msgReopened = 0x656e65706f6572
 )
 
 // sendDescriptors adds a sendmsg(2) of a message with descriptors, SCM_RIGHTS

@@ -20,25 +20,44 @@ import (
 // Sandbox is a running sandbox: namespaces that process 1 keeps alive, and the
 // thread that makes commands in it.
 type Sandbox struct {
-	plan    *plan.Plan
-	thread  *thread
-	init    int   // process 1
-	spaces  []int // namespace descriptors, in order of entering
-	diag    int   // netlink socket of the sandbox's network namespace
-	filter  []seccomp.Instruction
+	plan     *plan.Plan
+	options  Options
+	thread   *thread
+	init     int         // process 1
+	spaces   []int       // namespace descriptors, in order of entering
+	pidSpace unix.Stat_t // identity of the pid namespace
+	filter   []seccomp.Instruction
+	ownGroup bool // commands get a process group of their own
+	holds    *holds
+
+	diagMu sync.Mutex
+	diag   int // netlink socket of the sandbox's network namespace
+
 	mu      sync.Mutex
 	closed  bool
-	running sync.WaitGroup
+	running sync.WaitGroup // commands that are not reaped
 }
 
-// Open makes a sandbox as the plan says. It is ready when Open returns.
-func Open(ctx context.Context, p *plan.Plan) (*Sandbox, error) {
-	s := &Sandbox{plan: p, diag: -1}
-	if err := s.compileFilter(); err != nil {
+// Open makes a sandbox as the plan says. It is ready when Open returns. An
+// error is or wraps a *diag.Diagnostic; nothing is left then.
+func Open(ctx context.Context, p *plan.Plan, o Options) (*Sandbox, error) {
+	s, err := openSandbox(ctx, p, o)
+	if err != nil {
+		return nil, openError(err)
+	}
+	return s, nil
+}
+
+func openSandbox(ctx context.Context, p *plan.Plan, o Options) (*Sandbox, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	s := &Sandbox{plan: p, options: o, diag: -1}
+	if err := s.readSteps(); err != nil {
 		return nil, err
 	}
 	ids := callerIDs{os.Geteuid(), os.Getegid()}
-	list, err := setupProgram(p, ids, "")
+	list, err := setupProgram(p, ids, o.Terminal)
 	if err != nil {
 		return nil, err
 	}
@@ -47,16 +66,21 @@ func Open(ctx context.Context, p *plan.Plan) (*Sandbox, error) {
 		return nil, err
 	}
 	defer unix.Close(ruleset)
+	if s.holds, err = holdAbsent(p, o.StateDir, o.Report); err != nil {
+		return nil, err
+	}
 	s.thread = newThread()
 	s.thread.do(func() { err = s.setUp(list, ruleset) })
 	if err != nil {
 		s.thread.end()
+		s.holds.release()
 		return nil, err
 	}
 	return s, nil
 }
 
-func (s *Sandbox) compileFilter() error {
+// readSteps takes from the plan what commands need.
+func (s *Sandbox) readSteps() error {
 	for _, step := range s.plan.Steps {
 		if f, ok := step.(plan.Seccomp); ok {
 			code, err := seccomp.Compile(f, s.plan.Arch)
@@ -64,6 +88,9 @@ func (s *Sandbox) compileFilter() error {
 				return err
 			}
 			s.filter = code
+		}
+		if g, ok := step.(plan.ProcessGroup); ok {
+			s.ownGroup = g.Own
 		}
 	}
 	return nil
@@ -130,7 +157,17 @@ func (s *Sandbox) setUp(list *setup, ruleset int) error {
 			return s.failed(list.failure(m.words))
 		case m.words[0] == msgReady && len(m.fds) == len(list.kinds)+1:
 			s.spaces, s.diag = m.fds[:len(list.kinds)], m.fds[len(list.kinds)]
+			for i, kind := range list.kinds {
+				if kind == "pid" {
+					if err := unix.Fstat(s.spaces[i], &s.pidSpace); err != nil {
+						return s.failed(fmt.Errorf("look at the pid namespace: %w", err))
+					}
+				}
+			}
 			if err := list.compare(m.words[1:]); err != nil {
+				return s.failed(err)
+			}
+			if err := s.holds.bind(s.init); err != nil {
 				return s.failed(err)
 			}
 			return restrictThread(ruleset)
@@ -182,7 +219,7 @@ func restrictThread(ruleset int) error {
 func execImage(image int, fds ...int) (int, error) {
 	files := make([]uintptr, 0, len(fds)+1)
 	for _, fd := range append(fds, image) {
-		files = append(files, uintptr(fd))
+		files = append(files, uintptr(fd)) // -1 is closed
 	}
 	name := "/proc/self/fd/" + strconv.Itoa(len(fds))
 	pid, err := syscall.ForkExec(name, []string{"caisson"}, &syscall.ProcAttr{Files: files, Env: []string{}})
@@ -217,5 +254,6 @@ func (s *Sandbox) Close() error {
 	}
 	unix.Close(s.diag)
 	s.thread.end()
+	s.holds.release()
 	return nil
 }

@@ -3,9 +3,10 @@
 package plan
 
 // Seccomp filters the system calls of the commands, see seccomp(2). Rules are
-// looked at in order of the call; a call that no rule names is allowed if its
-// number is at most Newest, the newest one known when the plan was made, and
-// ENOSYS otherwise. Calls of a foreign ABI kill the process.
+// looked at in order; a call for which none holds is allowed if its number is
+// at most Newest, the newest one known when the plan was made, and ENOSYS
+// otherwise. The calls of 32-bit programs kill the process; those of x32 are
+// beyond Newest.
 type Seccomp struct {
 	Newest int           `json:"newest"`
 	Rules  []SeccompRule `json:"rules"`

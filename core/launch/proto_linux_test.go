@@ -34,7 +34,7 @@ func protoPlan(ws string) *plan.Plan {
 		plan.Private{Path: "/tmp", Mode: 01777},
 		plan.Private{Path: "/var/tmp", Mode: 01777},
 		plan.Private{Path: "/run", Mode: 0755, ReadOnly: true},
-		plan.Bind{Path: ws, Access: "write", Kind: "dir", Role: "root", Dev: st.Dev, Ino: st.Ino},
+		plan.Bind{Path: ws, Access: "write", Kind: "dir", Role: "root", Dev: uint64(st.Dev), Ino: st.Ino},
 		plan.Bind{Path: ws + "/.git", Access: "write", Kind: "dir", Role: "pin"},
 		plan.Bind{Path: ws + "/.git/hooks", Access: "read", Kind: "dir", Role: "protect"},
 		plan.Bind{Path: ws + "/.git/config", Access: "read", Kind: "file", Role: "protect"},
@@ -80,9 +80,9 @@ func TestMeasure(t *testing.T) {
 		t.Fatal(string(out))
 	}
 	null, _ := os.OpenFile("/dev/null", os.O_RDWR, 0)
-	std := []int{int(null.Fd()), int(null.Fd()), int(null.Fd())}
+	std := []*os.File{null, null, null}
 	if os.Getenv("SHOW") != "" {
-		std = []int{0, 1, 2}
+		std = []*os.File{os.Stdin, os.Stdout, os.Stderr}
 	}
 	p := protoPlan(ws)
 	p.Steps[13] = plan.Cover{Path: dir + "/hide/0", Kind: "dir"}
@@ -101,17 +101,18 @@ func TestMeasure(t *testing.T) {
 	cmd := func(s *Sandbox) *Process {
 		var pr *Process
 		var err error
-		sp := spec{paths: []string{child}, argv: []string{"x"}, env: nil, dir: ws, terminal: -1}
+		sp := Command{Path: child, Args: []string{"x"}, Dir: ws, Files: std}
 		if os.Getenv("SHOW") != "" {
-			sp.paths = []string{"/bin/sh"}
-			sp.argv = []string{"sh", "-c", os.Getenv("SHOW")}
-			sp.env = []string{"PATH=/usr/bin:/bin"}
+			sp.Path = "sh"
+			sp.Args = []string{"sh", "-c", os.Getenv("SHOW")}
+			sp.Env = []string{"PATH=/usr/bin:/bin"}
 		}
-		s.thread.do(func() { pr, err = s.start(sp, std) })
-		if err != nil {
+		if pr, err = s.Start(sp); err != nil {
 			t.Fatal(err)
 		}
-		reap(pr.pid)
+		if _, err := pr.Wait(); err != nil {
+			t.Fatal(err)
+		}
 		return pr
 	}
 	var P, O, C, X, F []float64
@@ -122,7 +123,7 @@ func TestMeasure(t *testing.T) {
 	for i := 0; i < n; i++ {
 		P = append(P, float64(plain().Microseconds()))
 		t0 := time.Now()
-		s, err := Open(context.Background(), p)
+		s, err := Open(context.Background(), p, Options{})
 		if err != nil {
 			t.Fatal(err)
 		}

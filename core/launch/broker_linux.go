@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package launch
+
+import (
+	"encoding/binary"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/caisson-sandbox/caisson/core/plan"
+)
+
+// The broker answers connect(2) for the commands of a sandbox. A read-only
+// mount does not keep a process from connecting to a socket of the host that
+// it can see, and before Landlock ABI 9 nothing else does. The broker takes a
+// copy of the socket and of the address, resolves a path to an inode in the
+// command's root, asks the sandbox's network namespace whether a process
+// inside listens on that inode, and connects itself, to that inode. It never
+// lets a call continue: the kernel would read the address again.
+//
+// The peer sees the supervisor as the connecting process, see docs/contract.md.
+type broker struct {
+	sandbox  *Sandbox
+	listener *os.File
+	allow    []unix.Stat_t // sockets granted by name
+	network  bool          // the network is the host's: abstract names are too
+	slots    chan struct{}
+}
+
+const (
+	brokerSlots   = 64 // calls that are answered at once
+	brokerPatient = 30 * time.Second
+	maxSockaddr   = 128 // sizeof(struct sockaddr_storage)
+)
+
+// serve answers the calls of one command, and of all that inherit its filter,
+// until none is left.
+func (s *Sandbox) serve(listener int) error {
+	if err := unix.SetNonblock(listener, true); err != nil {
+		unix.Close(listener)
+		return fmt.Errorf("listener: %w", err)
+	}
+	b := &broker{sandbox: s, listener: os.NewFile(uintptr(listener), "seccomp listener"), slots: make(chan struct{}, brokerSlots), network: true}
+	for _, step := range s.plan.Steps {
+		switch st := step.(type) {
+		case plan.Namespaces:
+			for _, k := range st.Kinds {
+				b.network = b.network && k != "net"
+			}
+		case plan.Broker:
+			for _, name := range st.Allow {
+				var stat unix.Stat_t
+				if unix.Stat(name, &stat) == nil {
+					b.allow = append(b.allow, stat)
+				}
+			}
+		}
+	}
+	go b.loop()
+	return nil
+}
+
+func (b *broker) loop() {
+	raw, err := b.listener.SyscallConn()
+	if err != nil {
+		b.listener.Close() // every waiting call fails with ENOSYS
+		return
+	}
+	for {
+		var n notification
+		ended := false
+		err := raw.Read(func(fd uintptr) bool {
+			fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+			if _, err := unix.Poll(fds, 0); err != nil {
+				return false
+			}
+			if fds[0].Revents&unix.POLLIN == 0 {
+				ended = fds[0].Revents&(unix.POLLHUP|unix.POLLERR) != 0
+				return ended
+			}
+			ended = false
+			if n.receive(int(fd)) != nil {
+				n.id = 0 // the caller was killed meanwhile
+			}
+			return true
+		})
+		if err != nil || ended {
+			b.listener.Close()
+			return
+		}
+		if n.id == 0 && n.pid == 0 {
+			continue
+		}
+		b.slots <- struct{}{}
+		go func() {
+			defer func() { <-b.slots }()
+			_ = raw.Control(func(fd uintptr) { n.answer(int(fd), b.connect(&n, int(fd))) })
+		}()
+	}
+}
+
+// connect does the call of a notification and returns its errno.
+func (b *broker) connect(n *notification, listener int) unix.Errno {
+	if n.nr != unix.SYS_CONNECT {
+		return unix.ENOSYS
+	}
+	size := int(int32(n.args[2]))
+	if size < 0 || size > maxSockaddr {
+		return unix.EINVAL
+	}
+	addr := make([]byte, size)
+	if size > 0 {
+		local := []unix.Iovec{{Base: &addr[0], Len: uint64(size)}}
+		remote := []unix.RemoteIovec{{Base: uintptr(n.args[1]), Len: size}}
+		got, err := unix.ProcessVMReadv(int(n.pid), local, remote, 0)
+		if err != nil {
+			return errnoOf(err)
+		}
+		if got != size {
+			return unix.EFAULT
+		}
+	}
+	socket, errno := b.takeSocket(n)
+	if errno != 0 {
+		return errno
+	}
+	defer unix.Close(socket)
+	if !n.valid(listener) {
+		return unix.EINTR
+	}
+	if len(addr) >= 2 && binary.NativeEndian.Uint16(addr) == unix.AF_UNIX {
+		domain, err := unix.GetsockoptInt(socket, unix.SOL_SOCKET, unix.SO_DOMAIN)
+		if err != nil {
+			return errnoOf(err)
+		}
+		if domain == unix.AF_UNIX && len(addr) > 2 {
+			return b.connectUnix(n, listener, socket, addr)
+		}
+	}
+	return b.connectSocket(n, listener, socket, addr)
+}
+
+func errnoOf(err error) unix.Errno {
+	if e, ok := err.(unix.Errno); ok {
+		return e
+	}
+	return unix.EIO
+}
+
+// takeSocket copies the descriptor that the call names.
+func (b *broker) takeSocket(n *notification) (int, unix.Errno) {
+	leader, err := threadGroup(int(n.pid))
+	if err != nil {
+		return -1, unix.ESRCH
+	}
+	pidfd, err := unix.PidfdOpen(leader, 0)
+	if err != nil {
+		return -1, errnoOf(err)
+	}
+	defer unix.Close(pidfd)
+	fd, err := unix.PidfdGetfd(pidfd, int(int32(n.args[0])), 0)
+	if err != nil {
+		return -1, errnoOf(err)
+	}
+	return fd, 0
+}
+
+// threadGroup returns the process that a thread belongs to.
+func threadGroup(tid int) (int, error) {
+	text, err := os.ReadFile("/proc/" + strconv.Itoa(tid) + "/status")
+	if err != nil {
+		return 0, err
+	}
+	_, rest, ok := strings.Cut(string(text), "\nTgid:\t")
+	if !ok {
+		return 0, unix.ESRCH
+	}
+	id, _, _ := strings.Cut(rest, "\n")
+	return strconv.Atoi(id)
+}
+
+// connectSocket connects without blocking a thread: a command can make
+// connects that never end. The command's own blocking mode is restored.
+func (b *broker) connectSocket(n *notification, listener, socket int, addr []byte) unix.Errno {
+	flags, err := unix.FcntlInt(uintptr(socket), unix.F_GETFL, 0)
+	if err != nil {
+		return errnoOf(err)
+	}
+	if flags&unix.O_NONBLOCK != 0 {
+		return connectRaw(socket, addr)
+	}
+	deadline := time.Now().Add(brokerPatient)
+	for pause := time.Millisecond; ; pause = min(2*pause, 50*time.Millisecond) {
+		_, _ = unix.FcntlInt(uintptr(socket), unix.F_SETFL, flags|unix.O_NONBLOCK)
+		errno := connectRaw(socket, addr)
+		_, _ = unix.FcntlInt(uintptr(socket), unix.F_SETFL, flags)
+		switch errno {
+		case unix.EINPROGRESS:
+			return b.connected(n, listener, socket, deadline)
+		case unix.EAGAIN: // a unix socket with a full backlog
+			if time.Now().After(deadline) {
+				return unix.ETIMEDOUT
+			}
+			if !n.valid(listener) {
+				return unix.EINTR
+			}
+			time.Sleep(pause)
+		default:
+			return errno
+		}
+	}
+}
+
+// connected waits for the outcome of a connect in progress.
+func (b *broker) connected(n *notification, listener, socket int, deadline time.Time) unix.Errno {
+	fds := []unix.PollFd{{Fd: int32(socket), Events: unix.POLLOUT}}
+	for n.valid(listener) && time.Now().Before(deadline) {
+		got, err := unix.Poll(fds, 100)
+		if err != nil && err != unix.EINTR {
+			return errnoOf(err)
+		}
+		if got > 0 {
+			result, err := unix.GetsockoptInt(socket, unix.SOL_SOCKET, unix.SO_ERROR)
+			if err != nil {
+				return errnoOf(err)
+			}
+			return unix.Errno(result)
+		}
+	}
+	return unix.ETIMEDOUT
+}

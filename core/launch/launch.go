@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package launch makes sandboxes: it executes plans.
+//
+// Open applies a plan and returns a running sandbox; Start makes a command in
+// it; Close ends it. On Linux the steps of a plan are compiled to lists of
+// system calls (program_linux.go), each executed by a process of its own that
+// shares no memory with the caller (image_linux.go). setup_linux.go holds the
+// list that makes the namespaces and becomes process 1, enter_linux.go the one
+// that makes a command.
+package launch
+
+import (
+	"fmt"
+	"os"
+	"syscall"
+
+	"github.com/caisson-sandbox/caisson/core/diag"
+)
+
+// Options are what a launch needs beside the plan. The zero value is a sandbox
+// without terminal whose findings are dropped.
+type Options struct {
+	Terminal string                // device of the caller's terminal, "" for none
+	StateDir string                // caisson's state: journal and quarantine
+	Report   func(diag.Diagnostic) // findings while it runs; called from any goroutine
+}
+
+// Command is one command to start.
+type Command struct {
+	Path  string     // with a slash: this file; else searched in PATH of Env, inside
+	Args  []string   // Args[0] included
+	Env   []string   // the whole environment
+	Dir   string     // absolute, as seen inside
+	Files []*os.File // by descriptor number; nil is closed
+	// Foreground says that the command is what the terminal at Files[0] is
+	// for: where it needs a process group of its own it gets the terminal.
+	Foreground bool
+}
+
+// Status is how a command ended.
+type Status struct {
+	Wait  syscall.WaitStatus
+	Usage syscall.Rusage
+}
+
+// StepError says which step of a plan failed, at which entry of the launch
+// list, and why.
+type StepError struct {
+	Step  string // of the plan; empty for the launcher's own entries
+	Entry string
+	Errno syscall.Errno
+}
+
+func (e *StepError) Error() string {
+	if e.Step == "" {
+		return fmt.Sprintf("%s: %v", e.Entry, e.Errno)
+	}
+	return fmt.Sprintf("step %s: %s: %v", e.Step, e.Entry, e.Errno)
+}
+
+// Unwrap gives the errno.
+func (e *StepError) Unwrap() error { return e.Errno }

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package launch
+
+import (
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// The ioctls of a seccomp listener, see seccomp_unotify(2).
+const (
+	notifReceive = 0xc0502100
+	notifSend    = 0xc0182101
+	notifValid   = 0x40082102
+)
+
+// notification is struct seccomp_notif.
+type notification struct {
+	id    uint64
+	pid   uint32
+	flags uint32
+	nr    int32
+	arch  uint32
+	ip    uint64
+	args  [6]uint64
+}
+
+// response is struct seccomp_notif_resp.
+type response struct {
+	id    uint64
+	value int64
+	errno int32
+	flags uint32
+}
+
+func (n *notification) receive(fd int) error {
+	*n = notification{}
+	return ioctl(fd, notifReceive, unsafe.Pointer(n))
+}
+
+// valid reports whether the caller still waits: its process id means it.
+func (n *notification) valid(fd int) bool {
+	id := n.id
+	return ioctl(fd, notifValid, unsafe.Pointer(&id)) == nil
+}
+
+// answer ends the call with an errno, or with 0.
+func (n *notification) answer(fd int, errno unix.Errno) {
+	r := response{id: n.id, errno: -int32(errno)}
+	_ = ioctl(fd, notifSend, unsafe.Pointer(&r)) // fails where the caller is gone
+}
+
+func ioctl(fd int, request uintptr, arg unsafe.Pointer) error {
+	for {
+		_, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), request, uintptr(arg))
+		switch errno {
+		case 0:
+			return nil
+		case unix.EINTR:
+		default:
+			return errno
+		}
+	}
+}
+
+// connectRaw is connect(2) with an address as the command gave it.
+func connectRaw(fd int, addr []byte) unix.Errno {
+	var p unsafe.Pointer
+	if len(addr) > 0 {
+		p = unsafe.Pointer(&addr[0])
+	}
+	_, _, errno := unix.Syscall(unix.SYS_CONNECT, uintptr(fd), uintptr(p), uintptr(len(addr)))
+	return errno
+}

@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package launch
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// Process is a command that was started. Its methods may be called from
+// several goroutines at once.
+type Process struct {
+	sandbox  *Sandbox
+	pid      int
+	ownGroup bool
+
+	mu     sync.Mutex // held while the process is signalled, so that its id stays its own
+	reaped bool
+	done   chan struct{} // closed when status and err are set
+	status Status
+	err    error
+
+	reopened []int       // copies of files opened again, for their offsets
+	sources  []*os.File  // the caller's, in the same order
+	flags    []savedFlag // file status flags at the start
+	tty      int         // descriptor of the terminal, -1 for none
+	termios  *unix.Termios
+	group    int // foreground process group at the start
+}
+
+type savedFlag struct {
+	file  *os.File
+	flags int
+}
+
+// Pid is the process id of the command, in the caller's namespace.
+func (p *Process) Pid() int { return p.pid }
+
+// Wait waits for the command to end. What it may have changed of the caller's
+// descriptors is restored then: terminal settings, status flags, offsets.
+func (p *Process) Wait() (Status, error) {
+	<-p.done
+	return p.status, p.err
+}
+
+// reap waits for the command whether or not anyone calls Wait: process 1
+// cannot end while a command that entered is not reaped.
+func (p *Process) reap() {
+	defer p.sandbox.running.Done()
+	for {
+		var info unix.Siginfo
+		err := unix.Waitid(unix.P_PID, p.pid, &info, unix.WEXITED|unix.WNOWAIT|p.stops(), nil)
+		if err == unix.EINTR || err == nil && p.ownGroup && p.stopped() {
+			continue
+		}
+		break
+	}
+	p.mu.Lock()
+	_, p.err = syscall.Wait4(p.pid, &p.status.Wait, 0, &p.status.Usage)
+	p.reaped = true
+	p.mu.Unlock()
+	p.restoreFiles()
+	close(p.done)
+}
+
+// Signal sends a signal to the command.
+func (p *Process) Signal(sig syscall.Signal) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.reaped {
+		return os.ErrProcessDone
+	}
+	if p.ownGroup && sig != unix.SIGKILL {
+		return unix.Kill(-p.pid, sig)
+	}
+	return unix.Kill(p.pid, sig)
+}
+
+// Kill kills the command and its descendants. What has left the tree (its
+// parent ended) lives until the sandbox is closed.
+func (p *Process) Kill() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.reaped {
+		return os.ErrProcessDone
+	}
+	// Each one is stopped before its children are listed, so that none is
+	// made behind our back, and killed only after the last was found.
+	tree := []int{p.pid}
+	for i := 0; i < len(tree); i++ {
+		p.sandbox.signalInside(tree[i], unix.SIGSTOP)
+		tree = append(tree, children(tree[i])...)
+	}
+	for _, pid := range tree {
+		p.sandbox.signalInside(pid, unix.SIGKILL)
+	}
+	return nil
+}
+
+// children lists the children of a process, see proc_pid_task(5).
+func children(pid int) []int {
+	var list []int
+	tasks, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
+	if err != nil {
+		return nil
+	}
+	for _, t := range tasks {
+		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%s/children", pid, t.Name()))
+		if err != nil {
+			continue
+		}
+		for _, f := range strings.Fields(string(text)) {
+			if n, err := strconv.Atoi(f); err == nil {
+				list = append(list, n)
+			}
+		}
+	}
+	return list
+}
+
+// signalInside signals a process if it is of the sandbox. The id may have
+// become another process's meanwhile: the descriptor is opened first, then its
+// namespace is compared.
+func (s *Sandbox) signalInside(pid int, sig unix.Signal) {
+	fd, err := unix.PidfdOpen(pid, 0)
+	if err != nil {
+		return
+	}
+	defer unix.Close(fd)
+	if s.inside(pid) {
+		_ = unix.PidfdSendSignal(fd, sig, nil, 0)
+	}
+}
+
+// inside reports whether a process is in the sandbox's pid namespace.
+func (s *Sandbox) inside(pid int) bool {
+	var theirs unix.Stat_t
+	if unix.Stat(fmt.Sprintf("/proc/%d/ns/pid", pid), &theirs) != nil {
+		return false
+	}
+	return theirs.Ino == s.pidSpace.Ino && theirs.Dev == s.pidSpace.Dev
+}
+
+// saveFiles notes what of the caller's descriptors the command can change.
+func (p *Process) saveFiles(c Command, in *inherited) {
+	p.tty = -1
+	for _, r := range in.reopen {
+		if r.offset >= 0 {
+			p.sources = append(p.sources, c.Files[r.fd])
+		}
+	}
+	for n, f := range c.Files {
+		if f == nil || n > 2 {
+			continue
+		}
+		if flags, err := unix.FcntlInt(f.Fd(), unix.F_GETFL, 0); err == nil {
+			p.flags = append(p.flags, savedFlag{f, flags})
+		}
+		if t, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS); err == nil && p.tty < 0 {
+			p.tty, p.termios = int(f.Fd()), t
+			p.group, _ = unix.IoctlGetInt(p.tty, unix.TIOCGPGRP)
+		}
+	}
+}
+
+// restoreFiles undoes what the command left on the caller's descriptors.
+func (p *Process) restoreFiles() {
+	for i, fd := range p.reopened {
+		if off, err := unix.Seek(fd, 0, unix.SEEK_CUR); err == nil && i < len(p.sources) {
+			_, _ = unix.Seek(int(p.sources[i].Fd()), off, unix.SEEK_SET)
+		}
+		unix.Close(fd)
+	}
+	p.reopened = nil
+	for _, s := range p.flags {
+		_, _ = unix.FcntlInt(s.file.Fd(), unix.F_SETFL, s.flags)
+	}
+	// Only who was in the foreground has a terminal to get back: from the
+	// background the ioctls would stop the caller.
+	if p.tty >= 0 && p.group == unix.Getpgrp() {
+		p.sandbox.thread.do(func() {
+			withoutTTOU(func() {
+				_ = unix.IoctlSetPointerInt(p.tty, unix.TIOCSPGRP, p.group)
+				_ = unix.IoctlSetTermios(p.tty, unix.TCSETSW, p.termios)
+			})
+		})
+	}
+}
+
+// withoutTTOU runs f with SIGTTOU blocked for the calling thread.
+func withoutTTOU(f func()) {
+	var set, old unix.Sigset_t
+	set.Val[0] = 1 << (unix.SIGTTOU - 1)
+	if unix.PthreadSigmask(unix.SIG_BLOCK, &set, &old) != nil {
+		return
+	}
+	f()
+	_ = unix.PthreadSigmask(unix.SIG_SETMASK, &old, nil)
+}
+
+// stops is WSTOPPED where the command has a process group of its own, so that
+// the caller must stop and go on with it.
+func (p *Process) stops() int {
+	if p.ownGroup && p.tty >= 0 {
+		return unix.WSTOPPED
+	}
+	return 0
+}
+
+// stopped handles a stop of a command in its own process group: the caller's
+// group takes the terminal, stops as a shell expects, and gives the terminal
+// back when it goes on.
+func (p *Process) stopped() bool {
+	var ws syscall.WaitStatus
+	if n, err := syscall.Wait4(p.pid, &ws, syscall.WUNTRACED|syscall.WNOHANG, nil); n != p.pid || err != nil || !ws.Stopped() {
+		return false
+	}
+	own := unix.Getpgrp()
+	set := func(group int) {
+		p.sandbox.thread.do(func() {
+			withoutTTOU(func() { _ = unix.IoctlSetPointerInt(p.tty, unix.TIOCSPGRP, group) })
+		})
+	}
+	set(own)
+	_ = unix.Kill(0, unix.SIGSTOP)
+	set(p.pid)
+	_ = unix.Kill(-p.pid, unix.SIGCONT)
+	return true
+}
