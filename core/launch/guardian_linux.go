@@ -4,6 +4,7 @@ package launch
 
 import (
 	"encoding/binary"
+	"fmt"
 	"path"
 	"time"
 
@@ -36,8 +37,17 @@ const (
 // startGuardian starts the process that removes the placeholders when this
 // process ends, however it does. It lives outside the sandbox, in a session of
 // its own, and runs a launch list: it shares no memory with the caller and
-// takes no orders but the end of the pipe.
-func (h *holds) startGuardian() error {
+// takes no orders but the end of the pipe. It starts while the sandbox is made;
+// bind waits for it.
+func (h *holds) startGuardian() {
+	h.started = make(chan error, 1)
+	go func() {
+		h.started <- h.execGuardian()
+		close(h.started)
+	}()
+}
+
+func (h *holds) execGuardian() error {
 	list := h.guardianProgram()
 	image, err := list.memfd()
 	if err != nil {
@@ -62,10 +72,14 @@ func (h *holds) startGuardian() error {
 }
 
 // bind tells the guardian which process it must see dead before it removes
-// anything: the pipe ends a moment before the sandbox does.
+// anything: the pipe ends a moment before the sandbox does. No command may run
+// before it returns.
 func (h *holds) bind(init int) error {
-	if h == nil || h.guardian == 0 {
+	if h == nil || h.started == nil {
 		return nil
+	}
+	if err := <-h.started; err != nil {
+		return fmt.Errorf("start the guardian: %w", err)
 	}
 	_, err := unix.Write(h.pipe, binary.LittleEndian.AppendUint64(nil, uint64(init)))
 	return err
@@ -158,6 +172,9 @@ func (g *program) remove(one *hold, lock, parent int) {
 func (h *holds) release() {
 	if h == nil {
 		return
+	}
+	if h.started != nil {
+		<-h.started
 	}
 	if h.guardian != 0 {
 		unix.Close(h.pipe)

@@ -26,6 +26,7 @@ type holds struct {
 	report   func(diag.Diagnostic)
 	list     []*hold
 	parents  map[string]int // O_PATH descriptors of the directories
+	started  chan error     // how the start of the guardian went; nil: nobody starts it
 	guardian int            // process, 0: none
 	pipe     int            // to the guardian; its end starts the removal
 }
@@ -109,10 +110,10 @@ func (h *holds) begin(p *plan.Plan) error {
 			return err
 		}
 	}
-	if len(h.list) == 0 {
-		return nil
+	if len(h.list) > 0 {
+		h.startGuardian()
 	}
-	return h.startGuardian()
+	return nil
 }
 
 // parent opens the directory of a path without following links, once.

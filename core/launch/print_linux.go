@@ -57,7 +57,7 @@ func Syscalls(p *plan.Plan) (string, error) {
 	command.print(&b, p.Steps)
 	if s.filter != nil {
 		b.WriteString("\n# the filter of system calls\n")
-		b.WriteString(seccomp.Format(s.filter))
+		b.WriteString(seccomp.Format(s.filter, p.Arch))
 	}
 	return b.String(), nil
 }
