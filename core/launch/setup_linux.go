@@ -3,6 +3,7 @@
 package launch
 
 import (
+	"cmp"
 	"encoding/binary"
 	"fmt"
 	"path"
@@ -76,8 +77,8 @@ func setupProgram(p *plan.Plan, caller callerIDs, terminal string) (*setup, erro
 	}
 	s.kinds = ns.Kinds
 	s.call("keep the listed descriptors only", unix.SYS_CLOSE_RANGE, num(setupImage), num(1<<32-1), num(0))
-	s.cloneProcessOne(ns)
 	s.step = 0
+	s.cloneProcessOne(ns)
 	s.idMaps(ns)
 	if ns.Loopback {
 		s.loopback()
@@ -88,6 +89,9 @@ func setupProgram(p *plan.Plan, caller callerIDs, terminal string) (*setup, erro
 		if _, ok := step.(plan.ReadOnlyRoot); ok {
 			s.step = i
 			s.mountAttr("make every mount read-only and private", atFDCWD, s.str("/"), unix.MOUNT_ATTR_RDONLY, unix.MS_PRIVATE)
+			s.openDevices()
+			s.step = i
+			s.mountAttr("make devices of other places useless", atFDCWD, s.str("/"), unix.MOUNT_ATTR_NODEV, 0)
 			s.done(i)
 		}
 	}
@@ -187,14 +191,11 @@ func (s *setup) openTrees(access string) {
 			continue
 		}
 		s.step = i
-		tree := s.openTree(b.Path, b.Dev, b.Ino)
+		tree := s.openTree(cmp.Or(b.Source, b.Path), b.Dev, b.Ino)
 		if access == "write" {
 			s.mountAttr("restrict the mount of "+b.Path, tree.value(), s.str(""), unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV, unix.MS_PRIVATE)
 		}
 		s.trees[i] = tree
-	}
-	if access == "read" {
-		s.openDevices()
 	}
 }
 

@@ -15,7 +15,8 @@ type Namespaces struct {
 	Loopback bool     `json:"loopback"` // bring up the loopback device of the new network
 }
 
-// ReadOnlyRoot makes every mount read-only and private, see mount_setattr(2).
+// ReadOnlyRoot makes every mount read-only and private, and devices on them
+// useless, see mount_setattr(2).
 type ReadOnlyRoot struct{}
 
 // Scratch makes one tmpfs that the private directories and covers of the
@@ -51,8 +52,10 @@ type Link struct {
 // "pin" (an ancestor that cannot be moved), "protect", "show". Dev and Ino are
 // those found when the policy was resolved; a difference stops the launch, so
 // does a symbolic link in any but the last component. Zero means not checked.
+// Source, if not empty, is mounted onto Path instead of the host's Path.
 type Bind struct {
 	Path   string `json:"path"`
+	Source string `json:"source,omitempty"`
 	Access string `json:"access"`
 	Kind   string `json:"kind"`
 	Role   string `json:"role"`
