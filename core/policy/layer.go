@@ -2,12 +2,6 @@
 
 package policy
 
-import (
-	"maps"
-	"slices"
-	"strconv"
-)
-
 // LayerKind says which layer of a policy a setting comes from. The order is
 // the order of the layers: a later one is merged over an earlier one.
 type LayerKind uint8
@@ -60,7 +54,7 @@ type layer struct {
 
 // mark is one value of one setting, where it was written.
 type mark struct {
-	setting string // as in Settings, such as "files.write"
+	setting string // as in settings, such as "files.write"
 	value   string // as in Policy.values
 	flag    string // the flag that said it, for layers that are no file
 	line    int
@@ -108,108 +102,23 @@ func standardEntries(setting string) []entry {
 // paths differ; one that no layer names was set by a program.
 func (p Policy) entries(setting string) []entry {
 	entries := standardEntries(setting)
-	for _, v := range p.values(setting) {
-		found := false
-		for _, l := range p.layers {
-			for _, m := range l.said {
-				if m.setting == setting && m.value == v {
-					entries = append(entries, entry{Value: v, Origin: l.origin(m), Layer: l.kind, Dir: l.dir})
-					found = true
-				}
+	values := p.values(setting)
+	if len(values) == 0 {
+		return entries
+	}
+	said := map[string][]entry{}
+	for _, l := range p.layers {
+		for _, m := range l.said {
+			if m.setting == setting {
+				said[m.value] = append(said[m.value], entry{Value: m.value, Origin: l.origin(m), Layer: l.kind, Dir: l.dir})
 			}
 		}
-		if !found {
+	}
+	for _, v := range values {
+		if len(said[v]) == 0 {
 			entries = append(entries, entry{Value: v, Origin: Origin{File: originProgram}, Layer: LayerFlag, Dir: hereDir})
 		}
+		entries = append(entries, said[v]...)
 	}
 	return entries
-}
-
-// values returns what the policy holds for a setting, as text: no value where
-// it is not set, one for a setting that is no list. Map entries are written
-// NAME=VALUE and sorted.
-func (p *Policy) values(setting string) []string {
-	switch setting {
-	case "extends":
-		return nonEmpty(p.Extends)
-	case "workspace":
-		return p.Workspace
-	case "require":
-		return texts(p.Require)
-	case "allow-weaker":
-		return texts(p.AllowWeaker)
-	case "files.write":
-		return p.Files.Write
-	case "files.protect":
-		return p.Files.Protect
-	case "files.hide":
-		return p.Files.Hide
-	case "files.show":
-		return p.Files.Show
-	case "files.unprotect":
-		return p.Files.Unprotect
-	case "network.mode":
-		return nonEmpty(string(p.Network.Mode))
-	case "network.allow":
-		return p.Network.Allow
-	case "network.deny":
-		return p.Network.Deny
-	case "network.loopback":
-		return numbers(p.Network.Loopback)
-	case "network.publish":
-		return numbers(p.Network.Publish)
-	case "network.unix":
-		return p.Network.Unix
-	case "env.inherit":
-		return nonEmpty(p.Env.Inherit)
-	case "env.pass":
-		return p.Env.Pass
-	case "env.set":
-		pairs := make([]string, 0, len(p.Env.Set))
-		for _, name := range slices.Sorted(maps.Keys(p.Env.Set)) {
-			pairs = append(pairs, name+"="+p.Env.Set[name])
-		}
-		return pairs
-	case "caches.mode":
-		return nonEmpty(p.Caches.Mode)
-	case "limits.time":
-		if p.Limits.Time != 0 {
-			return []string{p.Limits.Time.String()}
-		}
-	case "limits.memory":
-		return nonZero(p.Limits.Memory)
-	case "limits.processes":
-		return nonZero(int64(p.Limits.Processes))
-	}
-	return nil
-}
-
-func nonEmpty(s string) []string {
-	if s == "" {
-		return nil
-	}
-	return []string{s}
-}
-
-func nonZero(n int64) []string {
-	if n == 0 {
-		return nil
-	}
-	return []string{strconv.FormatInt(n, 10)}
-}
-
-func texts[T ~string](list []T) []string {
-	out := make([]string, len(list))
-	for i, v := range list {
-		out[i] = string(v)
-	}
-	return out
-}
-
-func numbers(list []int) []string {
-	out := make([]string, len(list))
-	for i, n := range list {
-		out[i] = strconv.Itoa(n)
-	}
-	return out
 }
