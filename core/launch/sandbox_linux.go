@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/caisson-sandbox/caisson/core/diag"
 	"github.com/caisson-sandbox/caisson/core/launch/seccomp"
 	"github.com/caisson-sandbox/caisson/core/plan"
 )
@@ -22,7 +23,8 @@ import (
 type Sandbox struct {
 	plan     *plan.Plan
 	options  Options
-	thread   *thread
+	keeper   *thread     // parent of process 1, never restricted
+	thread   *thread     // parent of the commands
 	init     int         // process 1
 	spaces   []int       // namespace descriptors, in order of entering
 	pidSpace unix.Stat_t // identity of the pid namespace
@@ -48,6 +50,25 @@ func Open(ctx context.Context, p *plan.Plan, o Options) (*Sandbox, error) {
 	return s, nil
 }
 
+// failure is an error with what it means to the user.
+type failure struct {
+	told  *diag.Diagnostic
+	cause error
+}
+
+func (f *failure) Error() string   { return f.told.Error() }
+func (f *failure) Unwrap() []error { return []error{f.told, f.cause} }
+
+// openError makes an error of Open tell the user what it means.
+func openError(err error) error {
+	var d *diag.Diagnostic
+	if errors.As(err, &d) {
+		return err
+	}
+	told := diag.New(diag.LaunchFailed, fmt.Sprintf("the sandbox could not be made: %v", err), "see what this host lacks with: caisson doctor")
+	return &failure{told, err}
+}
+
 func openSandbox(ctx context.Context, p *plan.Plan, o Options) (*Sandbox, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -69,10 +90,18 @@ func openSandbox(ctx context.Context, p *plan.Plan, o Options) (*Sandbox, error)
 	if s.holds, err = holdAbsent(p, o.StateDir, o.Report); err != nil {
 		return nil, err
 	}
-	s.thread = newThread()
-	s.thread.do(func() { err = s.setUp(list, ruleset) })
+	// The parent-death signal of process 1 is sent by the thread that dies: in
+	// a Landlock domain that confines signals it would be refused.
+	s.keeper, s.thread = newThread(), newThread()
+	s.keeper.do(func() { err = s.setUp(list, ruleset) })
+	if err == nil {
+		if s.thread.do(func() { err = restrictThread(ruleset) }); err != nil {
+			err = s.failed(err)
+		}
+	}
 	if err != nil {
 		s.thread.end()
+		s.keeper.end()
 		s.holds.release()
 		return nil, err
 	}
@@ -115,7 +144,7 @@ func newRuleset(p *plan.Plan) (int, error) {
 	return -1, errors.New("the plan has no landlock step")
 }
 
-// setUp runs on the sandbox's thread.
+// setUp runs on the keeper.
 func (s *Sandbox) setUp(list *setup, ruleset int) error {
 	image, err := list.memfd()
 	if err != nil {
@@ -138,7 +167,8 @@ func (s *Sandbox) setUp(list *setup, ruleset int) error {
 	}
 	ctl.handedOver()
 	defer reap(first)
-	for {
+	var ready *message // may come before the id of process 1
+	for ready == nil || s.init == 0 {
 		m, err := ctl.receive()
 		if err != nil {
 			return s.failed(err)
@@ -155,26 +185,27 @@ func (s *Sandbox) setUp(list *setup, ruleset int) error {
 			}
 		case len(m.words) == 2:
 			return s.failed(list.failure(m.words))
-		case m.words[0] == msgReady && len(m.fds) == len(list.kinds)+1:
+		case ready == nil && m.words[0] == msgReady && len(m.fds) == len(list.kinds)+1:
+			ready = m
 			s.spaces, s.diag = m.fds[:len(list.kinds)], m.fds[len(list.kinds)]
-			for i, kind := range list.kinds {
-				if kind == "pid" {
-					if err := unix.Fstat(s.spaces[i], &s.pidSpace); err != nil {
-						return s.failed(fmt.Errorf("look at the pid namespace: %w", err))
-					}
-				}
-			}
-			if err := list.compare(m.words[1:]); err != nil {
-				return s.failed(err)
-			}
-			if err := s.holds.bind(s.init); err != nil {
-				return s.failed(err)
-			}
-			return restrictThread(ruleset)
 		default:
 			return s.failed(errors.New("unexpected message of process 1"))
 		}
 	}
+	for i, kind := range list.kinds {
+		if kind == "pid" {
+			if err := unix.Fstat(s.spaces[i], &s.pidSpace); err != nil {
+				return s.failed(fmt.Errorf("look at the pid namespace: %w", err))
+			}
+		}
+	}
+	if err := list.compare(ready.words[1:]); err != nil {
+		return s.failed(err)
+	}
+	if err := s.holds.bind(s.init); err != nil {
+		return s.failed(err)
+	}
+	return nil
 }
 
 // failed ends what setUp began.
@@ -254,6 +285,7 @@ func (s *Sandbox) Close() error {
 	}
 	unix.Close(s.diag)
 	s.thread.end()
+	s.keeper.end()
 	s.holds.release()
 	return nil
 }

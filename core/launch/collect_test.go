@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build linux && (amd64 || arm64)
+
+package launch
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"strconv"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/caisson-sandbox/caisson/core/diag"
+	"github.com/caisson-sandbox/caisson/core/journal"
+	"github.com/caisson-sandbox/caisson/core/plan"
+)
+
+// Environment of the process that TestHoldOwner runs in.
+const (
+	envWorkspace = "CAISSON_TEST_WORKSPACE"
+	envState     = "CAISSON_TEST_STATE"
+)
+
+// TestHoldOwner is no test: it is the caisson that others kill. Its command
+// tries to make the held name as long as it lives.
+func TestHoldOwner(t *testing.T) {
+	ws := os.Getenv(envWorkspace)
+	if ws == "" {
+		t.Skip("runs in a process of its own")
+	}
+	state := os.Getenv(envState)
+	p := holdPlan(ws, plan.Hold{Path: ws + "/.claude", Kind: "dir"})
+	if state == "" {
+		p = holdPlan(ws)
+	}
+	s, err := Open(context.Background(), p, Options{StateDir: state})
+	if err != nil {
+		fmt.Println("error", err)
+		os.Exit(1)
+	}
+	begin(t, s, ws, "while :; do mkdir .claude; done 2>/dev/null")
+	if state == "" {
+		fmt.Println("init", s.init)
+	} else {
+		fmt.Println("guardian", s.holds.guardian)
+	}
+	select {}
+}
+
+// owner starts TestHoldOwner and returns it with its guardian's id, or without
+// a state that of process 1.
+func owner(t *testing.T, ws, state string) (*exec.Cmd, int) {
+	t.Helper()
+	cmd := exec.Command(os.Args[0], "-test.run=^TestHoldOwner$")
+	cmd.Env = append(os.Environ(), envWorkspace+"="+ws, envState+"="+state)
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
+	buf := make([]byte, 256)
+	n, _ := out.Read(buf)
+	word, number, _ := bytes.Cut(bytes.TrimSpace(buf[:n]), []byte(" "))
+	guardian, err := strconv.Atoi(string(number))
+	if string(word) != "guardian" && string(word) != "init" || err != nil {
+		t.Fatalf("owner says %q", buf[:n])
+	}
+	return cmd, guardian
+}
+
+// ended waits for a process that is no child of this one.
+func ended(t *testing.T, pid int) {
+	t.Helper()
+	fd, err := unix.PidfdOpen(pid, 0)
+	if err == unix.ESRCH {
+		return
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	for {
+		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 30000)
+		if err == unix.EINTR {
+			continue
+		}
+		if n != 1 {
+			t.Fatalf("process %d does not end: %v", pid, err)
+		}
+		return
+	}
+}
+
+// TestOwnerKilled: process 1 dies with its owner without the help of a guardian.
+func TestOwnerKilled(t *testing.T) {
+	t.Parallel()
+	for i := range 12 {
+		t.Run(strconv.Itoa(i), func(t *testing.T) {
+			t.Parallel()
+			ws, _ := repository(t)
+			cmd, init := owner(t, ws, "")
+			_ = cmd.Process.Kill()
+			_ = cmd.Wait()
+			ended(t, init)
+		})
+	}
+}
+
+func TestHoldOwnerKilled(t *testing.T) {
+	t.Parallel()
+	for i := range 8 {
+		t.Run(strconv.Itoa(i), func(t *testing.T) {
+			t.Parallel()
+			ws, state := repository(t)
+			cmd, guardian := owner(t, ws, state)
+			_ = cmd.Process.Kill()
+			_ = cmd.Wait()
+			ended(t, guardian)
+			if exists(ws + "/.claude") {
+				t.Error("the placeholder is left, or the command made it after all")
+			}
+			if n := records(t, state); n != 0 {
+				t.Errorf("%d records are left", n)
+			}
+		})
+	}
+}
+
+func TestHoldOwnerAndGuardianKilled(t *testing.T) {
+	t.Parallel()
+	ws, state := repository(t)
+	cmd, guardian := owner(t, ws, state)
+	if err := Collect(state, nil); err != nil {
+		t.Fatal(err)
+	}
+	if !exists(ws + "/.claude") {
+		t.Fatal("the placeholder of a living sandbox was removed")
+	}
+	_ = unix.Kill(guardian, unix.SIGKILL)
+	_ = cmd.Process.Kill()
+	_ = cmd.Wait()
+	if !exists(ws + "/.claude") {
+		t.Fatal("nothing is left, so this test tests nothing")
+	}
+	if err := os.WriteFile(state+"/journal/foreign", nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var found findings
+	if err := Collect(state, found.add); err != nil {
+		t.Fatal(err)
+	}
+	if exists(ws+"/.claude") || records(t, state) != 1 || !exists(state+"/journal/foreign") {
+		t.Errorf("after Collect: placeholder %v, records %d", exists(ws+"/.claude"), records(t, state))
+	}
+	if got := found.codes(); len(got) != 2 || got[0] != diag.LeftoverRemoved || got[1] != diag.LeftoverRemoved {
+		t.Errorf("findings: %v", found.all)
+	}
+}
+
+func TestCollectPending(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		kind, content string
+		make          func(path string) error
+		left          bool
+	}{
+		"nothing made": {kind: "dir", make: func(string) error { return nil }},
+		"directory":    {kind: "dir", make: func(p string) error { return os.Mkdir(p, 0o755) }},
+		"file cut":     {kind: "file", content: "..", make: func(p string) error { return os.WriteFile(p, []byte("."), 0o444) }},
+		"user's file":  {kind: "file", content: ".", make: func(p string) error { return os.WriteFile(p, []byte("x"), 0o644) }, left: true},
+		"full":         {kind: "dir", make: func(p string) error { return os.MkdirAll(p+"/a", 0o755) }, left: true},
+		"later": {kind: "dir", left: true, make: func(p string) error {
+			time.Sleep(pendingTime + 100*time.Millisecond)
+			return os.Mkdir(p, 0o755)
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			p := dir + "/x"
+			d, err := journal.Open(dir + "/state")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer d.Close()
+			fd, err := d.Begin(journal.Record{Path: p, Kind: c.kind, Content: c.content})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := c.make(p); err != nil {
+				t.Fatal(err)
+			}
+			unix.Close(fd)
+			if err := Collect(dir+"/state", nil); err != nil {
+				t.Fatal(err)
+			}
+			if exists(p) != c.left || records(t, dir+"/state") != 0 {
+				t.Errorf("left %v, records %d", exists(p), records(t, dir+"/state"))
+			}
+		})
+	}
+}
