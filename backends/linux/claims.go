@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package linux
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/caisson-sandbox/caisson/core/diag"
+	"github.com/caisson-sandbox/caisson/core/guarantee"
+	"github.com/caisson-sandbox/caisson/core/plan"
+	"github.com/caisson-sandbox/caisson/core/policy"
+)
+
+// offers returns the most that a plan on this host can claim.
+func offers(f Facts) guarantee.Set {
+	if f.obstacle() != nil {
+		return nil
+	}
+	s := guarantee.Set{
+		guarantee.EnvScrubbed: {By: guarantee.ByLaunch},
+		guarantee.FDNoLeak:    {By: guarantee.ByLaunch},
+		guarantee.NoResidue:   {By: guarantee.ByLaunch},
+		guarantee.LimitTime:   {By: guarantee.ByLaunch},
+	}
+	for _, id := range []guarantee.ID{
+		guarantee.WriteConfined, guarantee.WriteProtected, guarantee.ReadHidden, guarantee.TmpPrivate, guarantee.DeviceDenied,
+		guarantee.NetOffline, guarantee.UnixConfined, guarantee.OutsideUntouchable, guarantee.OutsideHidden, guarantee.TreeKilled,
+		guarantee.NoPrivs, guarantee.IPCConfined, guarantee.TTYNoInject, guarantee.KernelSurface, guarantee.LimitProcesses,
+	} {
+		s[id] = guarantee.Claim{By: guarantee.ByKernel}
+	}
+	if !f.Notify {
+		delete(s, guarantee.UnixConfined)
+	}
+	if f.root() {
+		delete(s, guarantee.LimitProcesses)
+	}
+	if len(f.Temp) == 0 {
+		delete(s, guarantee.TmpPrivate)
+	}
+	return s
+}
+
+// unoffered says of each guarantee that is not offered why not.
+func unoffered(f Facts) []plan.Unmet {
+	var list []plan.Unmet
+	have := offers(f)
+	for _, info := range guarantee.All() {
+		if _, ok := have[info.ID]; !ok {
+			list = append(list, unmet(f, info.ID))
+		}
+	}
+	return list
+}
+
+// claims returns what a plan upholds and which needed guarantees it does not.
+// served are the readable file systems that a server answers.
+func claims(f Facts, r *policy.Resolved, served []mount) (guarantee.Set, []plan.Unmet) {
+	s := offers(f)
+	if s == nil {
+		s = guarantee.Set{}
+	}
+	if r.Network().Mode == policy.Online {
+		delete(s, guarantee.NetOffline)
+	} else if c, ok := s[guarantee.NetOffline]; ok && len(served) > 0 {
+		var names []string
+		for _, m := range served {
+			names = append(names, fmt.Sprintf("%s (%s)", diag.Quote(m.point), m.fstype))
+		}
+		c.Note = "but for lookups in " + strings.Join(names, ", ")
+		s[guarantee.NetOffline] = c
+	}
+	shared := sharedTemp(f, r)
+	if shared != "" {
+		delete(s, guarantee.TmpPrivate)
+	}
+	var list []plan.Unmet
+	for _, id := range s.Missing(r.Require()) {
+		u := unmet(f, id)
+		switch {
+		case f.obstacle() != nil:
+		case id == guarantee.TmpPrivate && shared != "":
+			u.Reason, u.Remedy = diag.Quote(shared)+" is a writable root of the policy", "name a directory inside it"
+		case id == guarantee.NetOffline:
+			u.Reason, u.Remedy = "the policy asks for the host's network", "use --net offline"
+		}
+		list = append(list, u)
+	}
+	return s, list
+}
+
+// sharedTemp returns the temporary directory that the policy makes writable as
+// a whole, or "". With --tmp that is what was asked for.
+func sharedTemp(f Facts, r *policy.Resolved) string {
+	for _, rule := range r.Rules() {
+		if rule.Access == policy.Write && rule.Path != r.Tmp() && slices.Contains(f.Temp, rule.Path) {
+			return rule.Path
+		}
+	}
+	return ""
+}
+
+// unmet says why a guarantee is out of reach. Where the backend is not usable
+// at all, accepting the loss of one guarantee does not help.
+func unmet(f Facts, id guarantee.ID) plan.Unmet {
+	u := plan.Unmet{ID: id}
+	if o := f.obstacle(); o != nil {
+		u.Reason, u.Remedy = o.reason, o.remedy
+		return u
+	}
+	switch id {
+	case guarantee.UnixConfined:
+		u.Reason = "the kernel cannot have a supervisor answer connect(2) without disturbing the command"
+		u.Remedy = "use Linux 5.19 or later"
+	case guarantee.TmpPrivate:
+		u.Reason, u.Remedy = "this host has neither /tmp nor /var/tmp", "make the directory /tmp"
+	case guarantee.NetAllowlist:
+		u.Reason, u.Remedy = "this version has no network mode between offline and online", "use --net offline or --net online"
+		return u
+	case guarantee.LimitMemory:
+		u.Reason = "a limit on the memory of a whole tree needs a control group of its own, which this version does not make"
+		u.Remedy = "limit caisson with it, for example by systemd-run --user --scope -p MemoryMax=4G caisson run …"
+	case guarantee.LimitProcesses:
+		u.Reason, u.Remedy = "the kernel does not count the tasks of a root caller, see RLIMIT_NPROC in getrlimit(2)", "run caisson as an ordinary user"
+	case guarantee.DenialsReported:
+		u.Reason = "denials are not observed by this version"
+	default:
+		u.Reason = "this backend does not uphold it"
+	}
+	grant := diag.NewGrant(diag.GrantWeaker, string(id))
+	u.Grant = &grant
+	return u
+}

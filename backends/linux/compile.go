@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package linux
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/caisson-sandbox/caisson/core/diag"
+	"github.com/caisson-sandbox/caisson/core/plan"
+	"github.com/caisson-sandbox/caisson/core/policy"
+)
+
+// compile makes the plan of a policy on a host of these facts. It is pure. The
+// parts are: the tree of mounts (tree.go, with the other names of paths from
+// aliases.go and what surround adds), the restrictions (restrict.go,
+// syscalls.go), variables (environment.go) and claims (claims.go).
+func compile(f Facts, r *policy.Resolved) (*plan.Plan, error) {
+	if r.OS() != "linux" {
+		return nil, diag.New(diag.ModeUnsupported, fmt.Sprintf("%s cannot uphold a policy for %s", Name, diag.Quote(r.OS())), "")
+	}
+	if err := refuse(r); err != nil {
+		return nil, err
+	}
+	table, err := parseMounts(f.Mounts)
+	if err != nil {
+		return nil, diag.New(diag.PlanInvalid, "the facts of "+Name+": "+err.Error(), "")
+	}
+	p := &plan.Plan{Format: plan.Format, Backend: Name, OS: "linux", Arch: f.Arch}
+	offline := r.Network().Mode != policy.Online
+	kinds, ids := []string{"user", "mount", "pid", "net", "ipc", "uts", "cgroup"}, "self"
+	if !offline {
+		kinds = slices.DeleteFunc(kinds, func(k string) bool { return k == "net" })
+	}
+	if f.root() {
+		ids = "all"
+	}
+	t := mountTree(f, r, table)
+	p.Steps = append(p.Steps, plan.Namespaces{Kinds: kinds, IDs: ids, Loopback: offline}, plan.ReadOnlyRoot{}, scratch(f))
+	p.Steps = append(p.Steps, t.steps...)
+	watch := t.watch
+	watch.Git = r.GitDirs()
+	if len(watch.Quarantine)+len(watch.Report)+len(watch.Git) > 0 {
+		p.Steps = append(p.Steps, watch)
+	}
+	p.Steps = append(p.Steps, proc(f))
+	p.Steps = append(p.Steps, restrictions(f, r, t.steps)...)
+	p.Env = environment(f, r)
+	served := networkMounts(table, t.steps)
+	p.Notes = notes(r, served)
+	p.Claims, p.Unmet = claims(f, r, served)
+	return p, nil
+}
+
+// refuse refuses what a policy may say and this backend does not offer.
+func refuse(r *policy.Resolved) error {
+	n := r.Network()
+	for key, ports := range map[string][]int{"publish": n.Publish, "loopback": n.Loopback} {
+		if len(ports) > 0 && n.Mode != policy.Online {
+			return diag.New(diag.ModeUnsupported, fmt.Sprintf("network.%s is not offered by this version: port %d of the host cannot be joined to the sandbox's own network", key, ports[0]), "remove it, or use --net online")
+		}
+	}
+	for _, rule := range r.Rules() {
+		if rule.Access == policy.Write && (within("/dev", rule.Path) || within("/proc", rule.Path)) {
+			return diag.New(diag.RootUnwritable, diag.Quote(rule.Path)+" cannot be made writable: /dev and /proc are the sandbox's own", "")
+		}
+	}
+	return nil
+}
+
+// scratchSource is the source that the launcher gives to the scratch, by which
+// a caisson inside knows where it is.
+const scratchSource = "caisson"
+
+// scratch is the file system behind private directories: at most half of the
+// memory, and no more than maxScratch.
+func scratch(f Facts) plan.Scratch {
+	const (
+		maxScratch = 16 << 30
+		perInode   = 16 << 10 // an inode takes about 1 KiB that cannot be swapped out
+	)
+	bytes := min(f.Memory/2, maxScratch) &^ 0xfff
+	return plan.Scratch{Bytes: bytes, Inodes: max(bytes/perInode, 1024)}
+}
+
+// proc is the new /proc. The covered entries show keyrings of the host to
+// everybody and the kernel's memory to root.
+func proc(f Facts) plan.Proc {
+	covered := []string{"keys", "key-users"}
+	if f.root() {
+		covered = append(covered, "kallsyms", "kcore", "kpagecount", "kpageflags", "timer_list")
+	}
+	return plan.Proc{Covered: covered}
+}
+
+// mountTree collects what has a place in the file system.
+func mountTree(f Facts, r *policy.Resolved, table *mounts) *tree {
+	t := &tree{}
+	t.addOwn("/dev", plan.Devices{Names: f.Devices})
+	t.addOwn("/dev/shm", plan.Private{Path: "/dev/shm", Mode: 0o1777})
+	for _, dir := range f.Temp {
+		if dir == f.slashTmp() && tmpElsewhere(r, dir) {
+			t.addOwn(dir, plan.Bind{Path: dir, Source: r.Tmp(), Access: "write", Kind: "dir", Role: "write"})
+			continue
+		}
+		t.addOwn(dir, plan.Private{Path: dir, Mode: 0o1777})
+	}
+	t.addRun(f.Run)
+	for _, rule := range slices.Concat(r.Rules(), aliases(r.Rules(), table, f.FileMounts), surroundings(table, r.Rules())) {
+		if !within("/proc", rule.Path) {
+			t.addRule(rule)
+		}
+	}
+	t.build()
+	return t
+}
+
+// tmpElsewhere reports whether the caller's temporary directory can be shown
+// on /tmp too. It cannot where something else has its place below /tmp: there
+// the mount points would have to be made in the caller's directory.
+func tmpElsewhere(r *policy.Resolved, tmp string) bool {
+	return r.Tmp() != "" && !slices.ContainsFunc(r.Rules(), func(rule policy.Rule) bool { return within(tmp, rule.Path) })
+}
+
+// addRun rebuilds /run, which is full of sockets and of other people's state,
+// from the things that programs need: names of DNS servers, the links of NixOS,
+// mounted media, the device database.
+func (t *tree) addRun(entries []Entry) {
+	for _, e := range entries {
+		switch {
+		case e.Path == "/run":
+			t.addOwn(e.Path, plan.Private{Path: "/run", Mode: 0o755, ReadOnly: true})
+		case e.Kind == "symlink":
+			t.addOwn(e.Path, plan.Link{Path: e.Path, Target: e.Target})
+		default:
+			t.addRule(policy.Rule{Path: e.Path, Access: policy.Read, Kind: policy.Kind(e.Kind)})
+		}
+	}
+}
+
+func notes(r *policy.Resolved, served []mount) []diag.Diagnostic {
+	var list []diag.Diagnostic
+	if r.Network().Mode == policy.Online {
+		list = append(list, diag.Diagnostic{Code: diag.NetworkOpen,
+			Message: "the network is the host's as it is: what listens on the host's loopback and on the local network can be reached"})
+	}
+	for _, m := range served {
+		list = append(list, diag.Diagnostic{Code: diag.NetworkFS,
+			Message: fmt.Sprintf("%s (%s) is readable and served from elsewhere: whoever serves it sees which names are looked up in it", diag.Quote(m.point), m.fstype),
+			Remedy:  "to shut it: --hide " + diag.Quote(m.point)})
+	}
+	return list
+}

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package linux is the backend "linux/namespaces", the strong one of Linux.
+//
+// It has three parts. The probe (probe_linux.go) finds out what the host can
+// do and writes it down as Facts. The compiler (compile.go and the files that
+// it names) turns facts and a resolved policy into a plan; it is pure, so that
+// plans for Linux can be made and compared on any system. What applies plans
+// is core/launch, which this package does not know: the one thing that the
+// probe needs of it, to try a plan, is handed in.
+package linux
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/caisson-sandbox/caisson/core/backend"
+	"github.com/caisson-sandbox/caisson/core/plan"
+)
+
+// Name is the name of the backend.
+const Name = "linux/namespaces"
+
+// Options are what the backend needs from outside.
+type Options struct {
+	// Try makes the sandbox of a plan, runs nothing in it and removes it. Its
+	// error wraps a syscall.Errno where a system call failed, and may have a
+	// method At() (step, entry string) that says which one. Without Try the
+	// backend is not usable.
+	Try func(*plan.Plan) error
+	// StateDir is caisson's state directory, where a successful trial is
+	// remembered until the next boot. Empty: every Probe makes the trial anew.
+	StateDir string
+}
+
+// New returns the backend.
+func New(o Options) backend.Backend { return namespaces{o} }
+
+type namespaces struct{ options Options }
+
+func (namespaces) Info() backend.Info {
+	return backend.Info{Name: Name, Version: "1", OS: []string{"linux"}, Rank: 100}
+}
+
+// Probe looks at the host. It is on the way of every launch: what is cheap is
+// looked at each time, and the trial is made once for each boot.
+func (n namespaces) Probe(ctx context.Context) (backend.Report, error) {
+	f, err := probe(ctx, n.options)
+	if err != nil {
+		return backend.Report{}, err
+	}
+	raw, err := json.Marshal(f)
+	if err != nil {
+		return backend.Report{}, fmt.Errorf("write the facts of this host: %w", err)
+	}
+	r := backend.Report{Usable: f.obstacle() == nil, Offers: offers(f), Facts: raw}
+	r.Unmet = unoffered(f)
+	return r, nil
+}
+
+// Prepare makes the plan. Where the host is not usable the plan is made all
+// the same, to be looked at: it claims nothing and lists what is unmet.
+func (namespaces) Prepare(_ context.Context, r backend.Request) (*plan.Plan, error) {
+	f, err := DecodeFacts(r.Facts)
+	if err != nil {
+		return nil, err
+	}
+	return compile(f, r.Policy)
+}

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build !linux
+
+package linux
+
+import (
+	"context"
+	"errors"
+	"runtime"
+)
+
+// probe refuses: the facts of Linux cannot be found elsewhere.
+func probe(context.Context, Options) (Facts, error) {
+	return Facts{}, errors.New(Name + " needs Linux, this is " + runtime.GOOS)
+}

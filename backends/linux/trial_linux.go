@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package linux
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/caisson-sandbox/caisson/core/policy"
+)
+
+// emptyPolicy is the policy of the trial: the sandbox itself, no workspace.
+const emptyPolicy = `{"format":1,"os":"linux","home":"/","workspace":["/"],"network":{"mode":"offline"},"env":{"inherit":"clean"}}`
+
+// try makes a sandbox on this host, unless one was made since the boot under
+// the same circumstances. Only success is remembered: who has just followed a
+// remedy must see it work.
+func (f *Facts) try(ctx context.Context, o Options) error {
+	if f.Nested || !f.MemfdExec || f.Landlock == 0 {
+		return nil // out of the question
+	}
+	if o.Try == nil {
+		f.Trial.Message = "nothing can execute plans here"
+		return nil
+	}
+	key := f.circumstances()
+	if o.StateDir != "" && remembered(o.StateDir, key) {
+		f.Trial.OK = true
+		return nil
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	none, err := policy.DecodeResolved([]byte(emptyPolicy))
+	if err != nil {
+		return fmt.Errorf("the policy of the trial: %w", err)
+	}
+	p, err := compile(*f, none)
+	if err != nil {
+		return fmt.Errorf("plan the trial: %w", err)
+	}
+	f.Trial = outcome(o.Try(p))
+	if f.Trial.OK && o.StateDir != "" {
+		remember(o.StateDir, key)
+	}
+	return nil
+}
+
+func outcome(err error) Trial {
+	if err == nil {
+		return Trial{OK: true}
+	}
+	t := Trial{Message: err.Error()}
+	var at interface{ At() (step, entry string) }
+	if errors.As(err, &at) {
+		t.Step, t.Entry = at.At()
+	}
+	var errno syscall.Errno
+	if errors.As(err, &errno) {
+		t.Errno = unix.ErrnoName(errno)
+	}
+	return t
+}
+
+// circumstances is everything that the outcome of a trial depends on: the boot,
+// the kernel, who asks, the program (security modules go by its path), the
+// container and what this process is confined by already.
+func (f *Facts) circumstances() string {
+	parts := []string{
+		"1", setting("/proc/sys/kernel/random/boot_id"), f.Kernel, strconv.Itoa(f.UID), strconv.Itoa(f.GID),
+		setting("/proc/self/attr/current"),
+	}
+	for _, link := range []string{"/proc/self/exe", "/proc/self/ns/mnt", "/proc/self/ns/user"} {
+		target, err := os.Readlink(link)
+		if err != nil {
+			target = ""
+		}
+		parts = append(parts, target)
+	}
+	var st unix.Stat_t
+	if unix.Stat("/proc/self/exe", &st) == nil {
+		parts = append(parts, fmt.Sprint(st.Dev, st.Ino, st.Size, st.Mtim.Sec, st.Mtim.Nsec))
+	}
+	for _, option := range []int{unix.PR_GET_SECCOMP, unix.PR_GET_NO_NEW_PRIVS} {
+		v, err := unix.PrctlRetInt(option, 0, 0, 0, 0)
+		parts = append(parts, fmt.Sprint(v, err))
+	}
+	for i, p := range parts {
+		parts[i] = strconv.Quote(p)
+	}
+	return strings.Join(parts, "\n") + "\n"
+}
+
+// trialFile is where a success is remembered, in caisson's state directory,
+// which no command can write to or see.
+func trialFile(stateDir string) string { return filepath.Join(stateDir, "trial") }
+
+// remembered reports whether the file holds key. A file that somebody else
+// could have written is not believed.
+func remembered(stateDir, key string) bool {
+	fd, err := unix.Open(trialFile(stateDir), unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return false
+	}
+	file := os.NewFile(uintptr(fd), "trial")
+	defer file.Close()
+	var st unix.Stat_t
+	if unix.Fstat(fd, &st) != nil || st.Mode != unix.S_IFREG|0o600 || int(st.Uid) != os.Geteuid() || st.Size != int64(len(key)) {
+		return false
+	}
+	text, err := io.ReadAll(io.LimitReader(file, st.Size))
+	return err == nil && string(text) == key
+}
+
+// remember writes the file anew. Failing to is no error: the next probe tries
+// again. Writers at the same time leave one whole file.
+func remember(stateDir, key string) {
+	if os.MkdirAll(stateDir, 0o700) != nil {
+		return
+	}
+	file, err := os.CreateTemp(stateDir, "trial-*")
+	if err != nil {
+		return
+	}
+	_, err = file.WriteString(key)
+	if err = errors.Join(err, file.Close()); err == nil {
+		err = os.Rename(file.Name(), trialFile(stateDir))
+	}
+	if err != nil {
+		_ = os.Remove(file.Name()) // the error above is the one that matters
+	}
+}
