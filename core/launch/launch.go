@@ -61,3 +61,6 @@ func (e *StepError) Error() string {
 
 // Unwrap gives the errno.
 func (e *StepError) Unwrap() error { return e.Errno }
+
+// At says where the failure was, for those who must not import this package.
+func (e *StepError) At() (step, entry string) { return e.Step, e.Entry }
