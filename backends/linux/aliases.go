@@ -18,6 +18,9 @@ import (
 // hidden where it is mounted on another path of its own. Hard links have no
 // place in the mount table; the contract says so.
 func aliases(rules []policy.Rule, t *mounts, files []string) []policy.Rule {
+	if !t.shared {
+		return nil
+	}
 	var found []policy.Rule
 	add := func(r policy.Rule, name string) {
 		if name != r.Path && !within(name, r.Path) { // not what the path itself lies in
@@ -45,10 +48,7 @@ func aliases(rules []policy.Rule, t *mounts, files []string) []policy.Rule {
 				}
 			case within(inside, m.root) && !within(r.Path, m.point):
 				part := elsewhere(r)
-				part.Kind, part.Dev, part.Ino = policy.KindDir, 0, 0
-				if slices.Contains(files, m.point) {
-					part.Kind = policy.KindFile
-				}
+				part.Kind, part.Dev, part.Ino = kindOfPoint(m, files), 0, 0
 				add(part, m.point)
 			}
 		}
@@ -73,4 +73,12 @@ func elsewhere(r policy.Rule) policy.Rule {
 		return policy.Rule{Path: r.Path, Access: policy.Hidden, Kind: policy.KindFile, Origin: r.Origin}
 	}
 	return r
+}
+
+// kindOfPoint is the kind of a mount point.
+func kindOfPoint(m mount, files []string) policy.Kind {
+	if slices.Contains(files, m.point) {
+		return policy.KindFile
+	}
+	return policy.KindDir
 }

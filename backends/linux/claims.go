@@ -3,9 +3,7 @@
 package linux
 
 import (
-	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/caisson-sandbox/caisson/core/diag"
 	"github.com/caisson-sandbox/caisson/core/guarantee"
@@ -65,11 +63,7 @@ func claims(f Facts, r *policy.Resolved, served []mount) (guarantee.Set, []plan.
 	if r.Network().Mode == policy.Online {
 		delete(s, guarantee.NetOffline)
 	} else if c, ok := s[guarantee.NetOffline]; ok && len(served) > 0 {
-		var names []string
-		for _, m := range served {
-			names = append(names, fmt.Sprintf("%s (%s)", diag.Quote(m.point), m.fstype))
-		}
-		c.Note = "but for lookups in " + strings.Join(names, ", ")
+		c.Note = "but for lookups in " + nameMounts(served)
 		s[guarantee.NetOffline] = c
 	}
 	shared := sharedTemp(f, r)

@@ -5,6 +5,7 @@ package linux
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/caisson-sandbox/caisson/core/diag"
 	"github.com/caisson-sandbox/caisson/core/plan"
@@ -55,10 +56,9 @@ func compile(f Facts, r *policy.Resolved) (*plan.Plan, error) {
 // refuse refuses what a policy may say and this backend does not offer.
 func refuse(r *policy.Resolved) error {
 	n := r.Network()
-	for key, ports := range map[string][]int{"publish": n.Publish, "loopback": n.Loopback} {
-		if len(ports) > 0 && n.Mode != policy.Online {
-			return diag.New(diag.ModeUnsupported, fmt.Sprintf("network.%s is not offered by this version: port %d of the host cannot be joined to the sandbox's own network", key, ports[0]), "remove it, or use --net online")
-		}
+	if ports := slices.Concat(n.Loopback, n.Publish); len(ports) > 0 && n.Mode != policy.Online {
+		return diag.New(diag.ModeUnsupported, fmt.Sprintf("the sandbox has a network of its own, and this version cannot join port %d of it to the host's", ports[0]),
+			"remove network.loopback and network.publish, or use --net online")
 	}
 	for _, rule := range r.Rules() {
 		if rule.Access == policy.Write && (within("/dev", rule.Path) || within("/proc", rule.Path)) {
@@ -95,22 +95,21 @@ func proc(f Facts) plan.Proc {
 
 // mountTree collects what has a place in the file system.
 func mountTree(f Facts, r *policy.Resolved, table *mounts) *tree {
-	t := &tree{}
-	t.addOwn("/dev", plan.Devices{Names: f.Devices})
+	t := &tree{items: make([]item, 0, 16+len(r.Rules())), steps: make([]plan.Step, 0, 32+len(r.Rules()))}
+	t.addOwn("/dev", plan.Devices{Names: []string{"null", "zero", "full", "random", "urandom", "tty"}})
 	t.addOwn("/dev/shm", plan.Private{Path: "/dev/shm", Mode: 0o1777})
 	for _, dir := range f.Temp {
 		if dir == f.slashTmp() && tmpElsewhere(r, dir) {
-			t.addOwn(dir, plan.Bind{Path: dir, Source: r.Tmp(), Access: "write", Kind: "dir", Role: "write"})
+			_, rule := r.AccessTo(r.Tmp())
+			t.addOwn(dir, plan.Bind{Path: dir, Source: r.Tmp(), Access: "write", Kind: "dir", Role: "write", Dev: rule.Dev, Ino: rule.Ino})
 			continue
 		}
 		t.addOwn(dir, plan.Private{Path: dir, Mode: 0o1777})
 	}
 	t.addRun(f.Run)
-	for _, rule := range slices.Concat(r.Rules(), aliases(r.Rules(), table, f.FileMounts), surroundings(table, r.Rules())) {
-		if !within("/proc", rule.Path) {
-			t.addRule(rule)
-		}
-	}
+	t.addRules(r.Rules())
+	t.addRules(aliases(r.Rules(), table, f.FileMounts))
+	t.addRules(surroundings(table, r.Rules(), f.FileMounts))
 	t.build()
 	return t
 }
@@ -133,7 +132,7 @@ func (t *tree) addRun(entries []Entry) {
 		case e.Kind == "symlink":
 			t.addOwn(e.Path, plan.Link{Path: e.Path, Target: e.Target})
 		default:
-			t.addRule(policy.Rule{Path: e.Path, Access: policy.Read, Kind: policy.Kind(e.Kind)})
+			t.addRule(&policy.Rule{Path: e.Path, Access: policy.Read, Kind: policy.Kind(e.Kind)})
 		}
 	}
 }
@@ -144,10 +143,23 @@ func notes(r *policy.Resolved, served []mount) []diag.Diagnostic {
 		list = append(list, diag.Diagnostic{Code: diag.NetworkOpen,
 			Message: "the network is the host's as it is: what listens on the host's loopback and on the local network can be reached"})
 	}
-	for _, m := range served {
+	if len(served) > 0 {
 		list = append(list, diag.Diagnostic{Code: diag.NetworkFS,
-			Message: fmt.Sprintf("%s (%s) is readable and served from elsewhere: whoever serves it sees which names are looked up in it", diag.Quote(m.point), m.fstype),
-			Remedy:  "to shut it: --hide " + diag.Quote(m.point)})
+			Message: "readable file systems are served from elsewhere: " + nameMounts(served) + "; whoever serves one sees which names are looked up in it",
+			Remedy:  "--hide PATH shuts one"})
 	}
 	return list
+}
+
+// nameMounts lists mounts with their types; of many only the first.
+func nameMounts(list []mount) string {
+	const most = 5
+	var names []string
+	for _, m := range list[:min(len(list), most)] {
+		names = append(names, fmt.Sprintf("%s (%s)", diag.Quote(m.point), m.fstype))
+	}
+	if more := len(list) - most; more > 0 {
+		names = append(names, fmt.Sprintf("%d more", more))
+	}
+	return strings.Join(names, ", ")
 }

@@ -29,16 +29,11 @@ type Facts struct {
 	// Notify is true where a supervisor can answer system calls without
 	// disturbing them: SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV, see seccomp(2).
 	Notify bool `json:"notify"`
-	// MemfdExec is true where a memfd can be executed: the launcher's images
-	// are memfds. See vm.memfd_noexec in the kernel's documentation.
-	MemfdExec bool `json:"memfd_exec"`
 	// Nested is true inside a sandbox of caisson, see nested.
 	Nested bool `json:"nested"`
 
 	// Temp are the real directories behind /tmp and /var/tmp.
 	Temp []string `json:"temp"`
-	// Devices are the allowed devices that exist, by their names in /dev.
-	Devices []string `json:"devices"`
 	// Run is what exists of the things shown in /run.
 	Run []Entry `json:"run"`
 	// Mounts are the lines of /proc/self/mountinfo, each with the fields up to
@@ -71,8 +66,11 @@ type Trial struct {
 	Message string `json:"message,omitempty"`
 }
 
-// Hints are settings of the host that stand in the way of user namespaces.
+// Hints are settings of the host that stand in the way of a sandbox.
 type Hints struct {
+	// MemfdOff is true where vm.memfd_noexec is 2: what the launcher executes
+	// are memfds.
+	MemfdOff bool `json:"memfd_off"`
 	// MaxUserNamespaces is user.max_user_namespaces, -1 where unknown.
 	MaxUserNamespaces int `json:"max_user_namespaces"`
 	// CloneOff is true where kernel.unprivileged_userns_clone is 0.

@@ -11,6 +11,7 @@ import (
 // hints looks for what may have made a trial fail.
 func hints() *Hints {
 	h := &Hints{
+		MemfdOff:          setting("/proc/sys/vm/memfd_noexec") == "2",
 		MaxUserNamespaces: -1,
 		CloneOff:          setting("/proc/sys/kernel/unprivileged_userns_clone") == "0",
 		AppArmor:          setting("/proc/sys/kernel/apparmor_restrict_unprivileged_userns") == "1",

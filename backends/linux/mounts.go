@@ -3,6 +3,7 @@
 package linux
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 )
@@ -32,6 +33,9 @@ func shortMount(line string) (string, bool) {
 // ascii escapes the bytes that are not ASCII as the kernel escapes a space, so
 // that names which are no UTF-8 come through JSON as they are.
 func ascii(s string) string {
+	if strings.IndexFunc(s, func(r rune) bool { return r >= 0x80 }) < 0 {
+		return s
+	}
 	var b strings.Builder
 	for i := range len(s) {
 		if s[i] < 0x80 {
@@ -85,6 +89,9 @@ type mounts struct {
 	list []mount
 	root int // index of the mount that "/" shows, -1 without one
 	on   map[spot]int
+	// shared is true where two mounts are of one device: only then can a file
+	// have two names that the table knows.
+	shared bool
 }
 
 // spot is where something is mounted: on which mount, and at which path.
@@ -93,6 +100,7 @@ type spot struct{ parent, point string }
 func parseMounts(lines []string) (*mounts, error) {
 	t := &mounts{list: make([]mount, 0, len(lines)), root: -1, on: make(map[spot]int, len(lines))}
 	ids := make(map[string]bool, len(lines))
+	devices := make(map[string]bool, len(lines))
 	for _, line := range lines {
 		m, err := parseMount(line)
 		if err != nil {
@@ -101,6 +109,8 @@ func parseMounts(lines []string) (*mounts, error) {
 		t.on[spot{m.parent, m.point}] = len(t.list)
 		t.list = append(t.list, m)
 		ids[m.id] = true
+		t.shared = t.shared || devices[m.device]
+		devices[m.device] = true
 	}
 	for i, m := range t.list {
 		if m.point == "/" && !ids[m.parent] {
@@ -166,5 +176,18 @@ func moved(name, dir, to string) string {
 	return to + "/" + rest
 }
 
-// orderKey sorts a directory directly before all that it holds.
-func orderKey(name string) string { return strings.ReplaceAll(name, "/", "\x00") }
+// comparePaths sorts a directory directly before all that it holds.
+func comparePaths(a, b string) int {
+	for i := range min(len(a), len(b)) {
+		switch {
+		case a[i] == b[i]:
+		case a[i] == '/':
+			return -1
+		case b[i] == '/':
+			return 1
+		default:
+			return cmp.Compare(a[i], b[i])
+		}
+	}
+	return cmp.Compare(len(a), len(b))
+}

@@ -13,8 +13,6 @@ func (f *Facts) obstacle() *obstacle {
 	switch {
 	case f.Nested:
 		return &obstacle{"caisson runs inside a sandbox of caisson already", "run the command directly"}
-	case !f.MemfdExec:
-		return &obstacle{"files in memory cannot be executed: vm.memfd_noexec is 2", "sysctl -w vm.memfd_noexec=1"}
 	case f.Landlock == 0:
 		return &obstacle{"the kernel has no Landlock, the second wall around the file system", "use Linux 5.13 or later with landlock among the security modules (the kernel's parameter lsm=)"}
 	case !f.Trial.OK:
@@ -29,9 +27,11 @@ func (f *Facts) failedTrial() *obstacle {
 	if h == nil {
 		h = &Hints{MaxUserNamespaces: -1}
 	}
-	userns := f.Trial.Step == "namespaces" && f.Trial.Errno != ""
+	userns := f.Trial.Step == "namespaces"
 	denied := f.Trial.Errno == "EPERM" || f.Trial.Errno == "EACCES"
 	switch {
+	case h.MemfdOff:
+		return &obstacle{"files in memory cannot be executed: vm.memfd_noexec is 2", "sysctl -w vm.memfd_noexec=1"}
 	case userns && f.Trial.Errno == "ENOSPC" || h.MaxUserNamespaces == 0:
 		return &obstacle{fmt.Sprintf("no user namespace can be made: the limit user.max_user_namespaces is reached (it is %d)", h.MaxUserNamespaces),
 			"sysctl -w user.max_user_namespaces=15000"}

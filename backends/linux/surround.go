@@ -16,13 +16,14 @@ import (
 var closed = []string{"autofs", "bpf", "debugfs", "devpts", "devtmpfs", "mqueue", "proc", "tracefs"}
 
 // surroundings returns rules for what the host mounts around: closed types are
-// hidden, and what is mounted below an automount point already stays.
-func surroundings(t *mounts, rules []policy.Rule) []policy.Rule {
+// hidden, and what is mounted below an automount point already stays. files
+// are the mount points that are not directories.
+func surroundings(t *mounts, rules []policy.Rule, files []string) []policy.Rule {
 	var added []policy.Rule
 	var auto []string
 	for _, m := range t.list {
 		if slices.Contains(closed, m.fstype) && m.point != "/" && t.visible(m) {
-			added = append(added, policy.Rule{Path: m.point, Access: policy.Hidden, Kind: policy.KindDir})
+			added = append(added, policy.Rule{Path: m.point, Access: policy.Hidden, Kind: kindOfPoint(m, files)})
 			if m.fstype == "autofs" {
 				auto = append(auto, m.point)
 			}
@@ -31,7 +32,7 @@ func surroundings(t *mounts, rules []policy.Rule) []policy.Rule {
 	for _, m := range t.list {
 		below := func(point string) bool { return m.point != point && within(point, m.point) }
 		if slices.ContainsFunc(auto, below) && !slices.Contains(closed, m.fstype) && t.visible(m) && !hiddenBy(rules, m.point) {
-			added = append(added, policy.Rule{Path: m.point, Access: policy.Read, Kind: policy.KindDir})
+			added = append(added, policy.Rule{Path: m.point, Access: policy.Read, Kind: kindOfPoint(m, files)})
 		}
 	}
 	return added

@@ -25,11 +25,10 @@ type tree struct {
 
 // item is one thing with a place: a step of the sandbox's own, or a rule.
 type item struct {
-	key  string // orderKey of path
-	rank int
 	path string
+	rank int
 	own  plan.Step // nil: rule
-	rule policy.Rule
+	rule *policy.Rule
 }
 
 // The ranks of items at one path. The sandbox's own directories give way to
@@ -50,10 +49,18 @@ type layer struct {
 }
 
 func (t *tree) addOwn(name string, step plan.Step) {
-	t.items = append(t.items, item{key: orderKey(name), rank: rankOwn, path: name, own: step})
+	t.items = append(t.items, item{path: name, rank: rankOwn, own: step})
 }
 
-func (t *tree) addRule(r policy.Rule) {
+func (t *tree) addRules(rules []policy.Rule) {
+	for i := range rules {
+		if r := &rules[i]; !within("/proc", r.Path) { // the new /proc buries what is there
+			t.addRule(r)
+		}
+	}
+}
+
+func (t *tree) addRule(r *policy.Rule) {
 	rank := rankHidden
 	switch r.Access {
 	case policy.Write:
@@ -61,13 +68,13 @@ func (t *tree) addRule(r policy.Rule) {
 	case policy.Read:
 		rank = rankRead
 	}
-	t.items = append(t.items, item{key: orderKey(r.Path), rank: rank, path: r.Path, rule: r})
+	t.items = append(t.items, item{path: r.Path, rank: rank, rule: r})
 }
 
 // build makes the steps of all items.
 func (t *tree) build() {
 	slices.SortStableFunc(t.items, func(a, b item) int {
-		return cmp.Or(cmp.Compare(a.key, b.key), cmp.Compare(a.rank, b.rank))
+		return cmp.Or(comparePaths(a.path, b.path), cmp.Compare(a.rank, b.rank))
 	})
 	t.pins = map[string]bool{}
 	t.above = []layer{{path: "/", access: policy.Read}}
@@ -141,7 +148,7 @@ func (t *tree) placeOwn(name string, step plan.Step) {
 
 // hide covers a path. In an empty layer there is nothing to hide. An absent
 // path has no secret, but for caisson's own directory, which may yet be made.
-func (t *tree) hide(r policy.Rule) {
+func (t *tree) hide(r *policy.Rule) {
 	if t.top().empty || r.Kind == policy.KindAbsent && !isOwn(r) {
 		return
 	}
@@ -153,11 +160,11 @@ func (t *tree) hide(r policy.Rule) {
 }
 
 // isOwn reports whether a rule is about caisson's own files.
-func isOwn(r policy.Rule) bool { return r.Origin.Set == "@caisson" }
+func isOwn(r *policy.Rule) bool { return r.Origin.Set == "@caisson" }
 
 // read protects inside something writable and shows inside something hidden.
 // Elsewhere everything is readable and nothing writable already.
-func (t *tree) read(r policy.Rule) {
+func (t *tree) read(r *policy.Rule) {
 	top := t.top()
 	switch {
 	case top.empty:
@@ -169,7 +176,7 @@ func (t *tree) read(r policy.Rule) {
 	}
 }
 
-func (t *tree) protect(r policy.Rule) {
+func (t *tree) protect(r *policy.Rule) {
 	switch r.Hold {
 	case policy.HoldNone:
 		if r.Kind != policy.KindAbsent {
@@ -186,7 +193,7 @@ func (t *tree) protect(r policy.Rule) {
 
 // write makes writable what is not. The launcher's caller makes the directory
 // for caches where it is missing, so an absent path is one.
-func (t *tree) write(r policy.Rule) {
+func (t *tree) write(r *policy.Rule) {
 	if top := t.top(); top.access == policy.Write && !top.empty {
 		return
 	}
@@ -197,7 +204,7 @@ func (t *tree) write(r policy.Rule) {
 	t.bind(r, "write", role)
 }
 
-func (t *tree) bind(r policy.Rule, access, role string) {
+func (t *tree) bind(r *policy.Rule, access, role string) {
 	kind := string(r.Kind)
 	switch r.Kind {
 	case policy.KindAbsent:

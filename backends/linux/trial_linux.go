@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -25,7 +24,7 @@ const emptyPolicy = `{"format":1,"os":"linux","home":"/","workspace":["/"],"netw
 // the same circumstances. Only success is remembered: who has just followed a
 // remedy must see it work.
 func (f *Facts) try(ctx context.Context, o Options) error {
-	if f.Nested || !f.MemfdExec || f.Landlock == 0 {
+	if f.Nested || f.Landlock == 0 {
 		return nil // out of the question
 	}
 	if o.Try == nil {
@@ -79,20 +78,23 @@ func (f *Facts) circumstances() string {
 		"1", setting("/proc/sys/kernel/random/boot_id"), f.Kernel, strconv.Itoa(f.UID), strconv.Itoa(f.GID),
 		setting("/proc/self/attr/current"),
 	}
-	for _, link := range []string{"/proc/self/exe", "/proc/self/ns/mnt", "/proc/self/ns/user"} {
-		target, err := os.Readlink(link)
-		if err != nil {
-			target = ""
-		}
-		parts = append(parts, target)
+	program, err := os.Executable()
+	if err != nil {
+		program = "/proc/self/exe"
 	}
-	var st unix.Stat_t
-	if unix.Stat("/proc/self/exe", &st) == nil {
-		parts = append(parts, fmt.Sprint(st.Dev, st.Ino, st.Size, st.Mtim.Sec, st.Mtim.Nsec))
+	parts = append(parts, program)
+	for _, name := range []string{program, "/proc/self/ns/mnt", "/proc/self/ns/user"} {
+		var st unix.Stat_t
+		if unix.Stat(name, &st) == nil {
+			parts = append(parts, strconv.FormatUint(st.Ino, 10), strconv.FormatInt(st.Size, 10))
+		}
 	}
 	for _, option := range []int{unix.PR_GET_SECCOMP, unix.PR_GET_NO_NEW_PRIVS} {
 		v, err := unix.PrctlRetInt(option, 0, 0, 0, 0)
-		parts = append(parts, fmt.Sprint(v, err))
+		if err != nil {
+			v = -1
+		}
+		parts = append(parts, strconv.Itoa(v))
 	}
 	for i, p := range parts {
 		parts[i] = strconv.Quote(p)
@@ -111,14 +113,14 @@ func remembered(stateDir, key string) bool {
 	if err != nil {
 		return false
 	}
-	file := os.NewFile(uintptr(fd), "trial")
-	defer file.Close()
+	defer unix.Close(fd)
 	var st unix.Stat_t
 	if unix.Fstat(fd, &st) != nil || st.Mode != unix.S_IFREG|0o600 || int(st.Uid) != os.Geteuid() || st.Size != int64(len(key)) {
 		return false
 	}
-	text, err := io.ReadAll(io.LimitReader(file, st.Size))
-	return err == nil && string(text) == key
+	text := make([]byte, len(key)+1)
+	n, err := unix.Read(fd, text)
+	return err == nil && string(text[:n]) == key
 }
 
 // remember writes the file anew. Failing to is no error: the next probe tries
