@@ -35,7 +35,7 @@ func holdPlan(ws string, steps ...plan.Step) *plan.Plan {
 		plan.Namespaces{Kinds: []string{"user", "mount", "pid", "ipc", "uts", "cgroup"}, IDs: ids},
 		plan.ReadOnlyRoot{},
 		plan.Scratch{Bytes: 1 << 24, Inodes: 1 << 10},
-		plan.Devices{Names: []string{"null"}},
+		plan.Devices{Names: []string{"null", "urandom"}},
 		plan.Bind{Path: ws, Access: "write", Kind: "dir", Role: "root"},
 	}}
 	p.Steps = append(p.Steps, steps...)
@@ -82,8 +82,9 @@ func repository(t *testing.T) (ws, state string) {
 
 func git(t *testing.T, ws string, args ...string) string {
 	t.Helper()
-	cmd := exec.Command("git", append([]string{"-C", ws, "-c", "user.name=a", "-c", "user.email=a@example.org"}, args...)...)
-	cmd.Env = append(os.Environ(), "GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL=/dev/null")
+	cmd := exec.Command("git", append([]string{"-C", ws}, args...)...)
+	cmd.Env = append(os.Environ(), "GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL=/dev/null",
+		"GIT_AUTHOR_NAME=a", "GIT_AUTHOR_EMAIL=a", "GIT_COMMITTER_NAME=a", "GIT_COMMITTER_EMAIL=a")
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Fatalf("git %s: %v\n%s", args, err, out)

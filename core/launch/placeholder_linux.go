@@ -5,7 +5,9 @@ package launch
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"os"
 	"path"
 
 	"golang.org/x/sys/unix"
@@ -33,12 +35,29 @@ type holds struct {
 
 // hold is one placeholder.
 type hold struct {
-	path   string
-	kind   string
-	parent int // descriptor of the directory
-	id     journal.Identity
-	st     unix.Statx_t // as it was when it was made or shared
-	lock   int          // shared lock on the record
+	path    string
+	kind    string
+	content string
+	parent  int // descriptor of the directory
+	id      journal.Identity
+	st      unix.Statx_t // as it was when it was made or shared
+	lock    int          // shared lock on the record
+}
+
+// matches says whether the path is like the placeholder, as one that the user
+// made in its place may be, and so does no harm.
+func (h *hold) matches() bool {
+	if h.kind == journal.KindFile {
+		return hasContent(h.parent, path.Base(h.path), h.content)
+	}
+	fd, err := unix.Openat(h.parent, path.Base(h.path), unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0)
+	if err != nil {
+		return false
+	}
+	dir := os.NewFile(uintptr(fd), h.path)
+	defer dir.Close()
+	_, err = dir.Readdirnames(1)
+	return err == io.EOF
 }
 
 // holdAbsent makes a placeholder for each absent path that the plan holds, or
@@ -146,7 +165,7 @@ func (h *holds) hold(st plan.Hold) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", errChanged, err)
 	}
-	one := &hold{path: st.Path, kind: st.Kind, parent: parent}
+	one := &hold{path: st.Path, kind: st.Kind, content: st.Content, parent: parent}
 	one.id, one.st, err = journal.Look(parent, path.Base(st.Path))
 	switch {
 	case err == unix.ENOENT:

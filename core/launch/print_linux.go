@@ -4,7 +4,6 @@ package launch
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -22,15 +21,6 @@ func Try(p *plan.Plan) error {
 		return err
 	}
 	return s.Close()
-}
-
-// openError makes an error of Open a diagnostic.
-func openError(err error) error {
-	var d *diag.Diagnostic
-	if err == nil || errors.As(err, &d) {
-		return err
-	}
-	return diag.New(diag.LaunchFailed, fmt.Sprintf("the sandbox could not be made: %v", err), "see what this host lacks with: caisson doctor")
 }
 
 // Syscalls prints the launch lists of a plan: that of process 1, and that of a

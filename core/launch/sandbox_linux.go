@@ -31,6 +31,7 @@ type Sandbox struct {
 	filter   []seccomp.Instruction
 	ownGroup bool // commands get a process group of their own
 	holds    *holds
+	watch    *watch
 
 	diagMu sync.Mutex
 	diag   int // netlink socket of the sandbox's network namespace
@@ -95,7 +96,10 @@ func openSandbox(ctx context.Context, p *plan.Plan, o Options) (*Sandbox, error)
 	s.keeper, s.thread = newThread(), newThread()
 	s.keeper.do(func() { err = s.setUp(list, ruleset) })
 	if err == nil {
-		if s.thread.do(func() { err = restrictThread(ruleset) }); err != nil {
+		if s.thread.do(func() { err = restrictThread(ruleset) }); err == nil {
+			s.watch, err = startWatch(s)
+		}
+		if err != nil {
 			err = s.failed(err)
 		}
 	}
@@ -280,6 +284,7 @@ func (s *Sandbox) Close() error {
 	// Process 1 blocks in its exit until commands that entered are reaped.
 	s.running.Wait()
 	reap(s.init)
+	s.watch.finish()
 	for _, fd := range s.spaces {
 		unix.Close(fd)
 	}

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package launch
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/caisson-sandbox/caisson/core/diag"
+)
+
+// maxMoves bounds what one sandbox can put into the quarantine while it runs.
+// Names that appear later are moved at the end, one time each.
+const maxMoves = 64
+
+// quarantine moves away what appeared under a name that tools outside trust,
+// and says how it is brought back. It does so whoever made it: the host cannot
+// tell a command's file from one of the user.
+func (w *watch) quarantine(name string) {
+	if w.moved >= maxMoves && !w.over {
+		return
+	}
+	to, err := w.moveAway(name)
+	if errors.Is(err, unix.ENOENT) {
+		return // gone by itself
+	}
+	if err != nil {
+		w.tell(diag.Diagnostic{Code: diag.Quarantined,
+			Message: fmt.Sprintf("%s appeared during the run, may run code outside the sandbox and could not be moved away: %v", diag.Quote(name), err),
+			Remedy:  "look at it before any tool does, or remove it: rm -r -- " + diag.Quote(name)})
+		return
+	}
+	w.tell(diag.Diagnostic{Code: diag.Quarantined,
+		Message: fmt.Sprintf("%s appeared during the run and may run code outside the sandbox; it was moved to %s", diag.Quote(name), diag.Quote(to)),
+		Remedy:  "if it is wanted: mv -nT -- " + diag.Quote(to) + " " + diag.Quote(name)})
+}
+
+// moveAway moves a path into the quarantine of this sandbox or, where that is
+// on another file system, to a name beside it that no tool reads. A link is
+// moved, not followed. What is at the new path is as hostile as before.
+func (w *watch) moveAway(name string) (string, error) {
+	parent, err := openParent(path.Dir(name))
+	if err != nil {
+		return "", err
+	}
+	defer unix.Close(parent)
+	if err := w.makeStore(); err != nil {
+		return "", err
+	}
+	w.moved++
+	label := strconv.Itoa(w.moved) + "-" + path.Base(name)
+	to := filepath.Join(w.store, label)
+	err = unix.Renameat2(parent, path.Base(name), unix.AT_FDCWD, to, unix.RENAME_NOREPLACE)
+	if err == unix.EXDEV {
+		label = ".caisson-quarantine-" + filepath.Base(w.store) + "-" + label
+		to = path.Join(path.Dir(name), label)
+		err = unix.Renameat2(parent, path.Base(name), parent, label, unix.RENAME_NOREPLACE)
+	}
+	if err != nil {
+		return "", fmt.Errorf("move %s: %w", name, err)
+	}
+	return to, nil
+}
+
+// makeStore makes the directory of this sandbox in the quarantine, once.
+func (w *watch) makeStore() error {
+	if w.store != "" {
+		return nil
+	}
+	all := filepath.Join(w.sandbox.options.StateDir, "quarantine")
+	if err := os.MkdirAll(all, 0o700); err != nil {
+		return err
+	}
+	store, err := os.MkdirTemp(all, time.Now().UTC().Format("20060102T150405Z-"))
+	if err == nil {
+		w.store = store
+	}
+	return err
+}

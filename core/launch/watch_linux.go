@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package launch
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"os"
+	"path"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/caisson-sandbox/caisson/core/diag"
+	"github.com/caisson-sandbox/caisson/core/journal"
+	"github.com/caisson-sandbox/caisson/core/plan"
+)
+
+// pollInterval is how often the paths are looked at where inotify cannot be
+// had, because others use up the user's instances or watches.
+const pollInterval = 50 * time.Millisecond
+
+// watch looks, from the host's side, at names that must not appear and at
+// protected paths that something outside may replace. Notification only says
+// when to look; what counts is what look finds, and it looks once more when
+// everything in the sandbox is dead.
+type watch struct {
+	sandbox  *Sandbox
+	git      gitState
+	initFD   int // pidfd of process 1
+	inotify  *os.File
+	parents  map[string]int32 // directory → watch descriptor
+	names    map[string]bool  // of the events in directories that matter
+	done     chan struct{}    // closed when the goroutine has ended
+	stop     chan struct{}
+	stopOnce sync.Once
+
+	// What follows belongs to the goroutine until done is closed.
+	absent  []*absentPath
+	guarded []*guardedPath
+	moved   int    // how many paths were moved away
+	store   string // this sandbox's directory of the quarantine, "" before the first
+	broken  bool   // the sandbox was killed
+	over    bool   // nothing in the sandbox is alive
+}
+
+// absentPath is a path that was absent at the start.
+type absentPath struct {
+	path string
+	held *hold // its placeholder, nil: it is not held
+}
+
+// guardedPath is a path that is mounted on itself inside.
+type guardedPath struct {
+	path     string
+	kind     string
+	id       journal.Identity
+	told     bool
+	restored *fileSnapshot // what the file must hold at the end, nil: not known
+}
+
+// startWatch begins to watch what the plan says. It must return before the
+// first command starts; the slow part runs beside the command. The result is
+// nil if there is nothing to watch.
+func startWatch(s *Sandbox) (*watch, error) {
+	w := &watch{sandbox: s, names: map[string]bool{}, parents: map[string]int32{}, done: make(chan struct{}), stop: make(chan struct{}), initFD: -1}
+	for _, step := range s.plan.Steps {
+		switch st := step.(type) {
+		case plan.Watch:
+			for _, name := range st.Quarantine {
+				if _, _, err := journal.Look(unix.AT_FDCWD, name); err == unix.ENOENT {
+					w.absent = append(w.absent, &absentPath{path: name})
+				}
+			}
+			w.git.begin(st)
+		case plan.Bind:
+			if st.Role != "protect" && st.Role != "pin" {
+				continue
+			}
+			id, _, err := journal.Look(unix.AT_FDCWD, st.Path)
+			if err != nil {
+				return nil, fmt.Errorf("look at %s: %w", st.Path, err)
+			}
+			kind := st.Kind
+			if st.Role == "pin" {
+				kind = "dir"
+			}
+			w.guarded = append(w.guarded, &guardedPath{path: st.Path, kind: kind, id: id})
+		}
+	}
+	if s.holds != nil {
+		for _, h := range s.holds.list {
+			w.absent = append(w.absent, &absentPath{h.path, h})
+		}
+	}
+	if len(w.absent) == 0 && len(w.guarded) == 0 && w.git.empty() {
+		return nil, nil
+	}
+	var err error
+	if w.initFD, err = unix.PidfdOpen(s.init, 0); err != nil {
+		return nil, fmt.Errorf("pidfd_open: %w", err)
+	}
+	if fd, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK); err == nil {
+		w.inotify = os.NewFile(uintptr(fd), "inotify")
+	}
+	go w.run()
+	return w, nil
+}
+
+// run looks until it is told to stop.
+func (w *watch) run() {
+	defer close(w.done)
+	if w.inotify == nil || !w.addWatches() {
+		w.poll()
+		return
+	}
+	w.look() // what happened before the watches were there
+	buf := make([]byte, 16<<10)
+	for {
+		n, err := w.inotify.Read(buf)
+		if err != nil {
+			return
+		}
+		if w.relevant(buf[:n]) {
+			w.look()
+		}
+	}
+}
+
+func (w *watch) poll() {
+	tick := time.NewTicker(pollInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			w.look()
+		case <-w.stop:
+			return
+		}
+	}
+}
+
+// addWatches returns false if a path cannot be watched.
+func (w *watch) addWatches() bool {
+	ok := true
+	for _, a := range w.absent {
+		ok = w.watchName(a.path) && ok
+	}
+	for _, g := range w.guarded {
+		ok = w.watchSelf(g.path) && ok
+	}
+	return ok
+}
+
+// watchName watches for a name to appear in its directory.
+func (w *watch) watchName(name string) bool {
+	dir := path.Dir(name)
+	w.names[path.Base(name)] = true
+	if _, ok := w.parents[dir]; ok {
+		return true
+	}
+	wd, err := w.add(dir, unix.IN_CREATE|unix.IN_MOVED_TO|unix.IN_ONLYDIR)
+	w.parents[dir] = wd
+	return err == nil || err == unix.ENOENT
+}
+
+// watchSelf watches for a path to become another file: a rename over it or a
+// removal changes the link count of what was there.
+func (w *watch) watchSelf(name string) bool {
+	_, err := w.add(name, unix.IN_ATTRIB|unix.IN_DELETE_SELF|unix.IN_MOVE_SELF)
+	return err == nil || err == unix.ENOENT
+}
+
+func (w *watch) add(name string, mask uint32) (wd int32, err error) {
+	raw, connErr := w.inotify.SyscallConn()
+	if connErr != nil {
+		return -1, connErr
+	}
+	connErr = raw.Control(func(fd uintptr) {
+		var n int
+		n, err = unix.InotifyAddWatch(int(fd), name, mask|unix.IN_DONT_FOLLOW|unix.IN_MASK_ADD)
+		wd = int32(n)
+	})
+	if connErr != nil {
+		return -1, connErr
+	}
+	return wd, err
+}
+
+// relevant says whether events are a reason to look, see inotify(7): those
+// about a watched path itself have no name. Commands make, rename and touch a
+// lot in the watched directories.
+func (w *watch) relevant(events []byte) bool {
+	const header = 16
+	for len(events) >= header {
+		size := int(binary.NativeEndian.Uint32(events[12:]))
+		name := string(bytes.TrimRight(events[header:header+size], "\x00"))
+		events = events[header+size:]
+		if name == "" || w.names[name] {
+			return true
+		}
+	}
+	return false
+}
+
+// look compares all paths with what they should be, and acts.
+func (w *watch) look() {
+	for _, a := range w.absent {
+		id, _, err := journal.Look(unix.AT_FDCWD, a.path)
+		if err == nil && !(a.held != nil && (id == a.held.id || a.held.matches())) {
+			w.quarantine(a.path)
+		}
+	}
+	for _, g := range w.guarded {
+		id, _, err := journal.Look(unix.AT_FDCWD, g.path)
+		if err != nil || id != g.id {
+			w.detached(g)
+		}
+	}
+}
+
+// finish stops watching, looks for the last time and reports what appeared.
+// Nothing of the sandbox may be alive.
+func (w *watch) finish() {
+	if w == nil {
+		return
+	}
+	w.stopOnce.Do(func() { close(w.stop) })
+	if w.inotify != nil {
+		w.inotify.Close()
+	}
+	<-w.done
+	w.over = true
+	w.look()
+	for _, g := range w.guarded {
+		if g.restored != nil {
+			w.restore(g)
+		}
+	}
+	w.git.tellAll(w.tell)
+	unix.Close(w.initFD)
+}
+
+func (w *watch) tell(d diag.Diagnostic) { tell(w.sandbox.options.Report, d) }
+
+// kill ends the sandbox: its commands wait to be reaped, Start fails.
+func (w *watch) kill() {
+	w.broken = true
+	if !w.over {
+		_ = unix.PidfdSendSignal(w.initFD, unix.SIGKILL, nil, 0)
+	}
+}
