@@ -14,6 +14,7 @@ import (
 // file, so it goes with every name that the mount table knows. files are the
 // mount points that are not directories.
 //
+// What is shown inside something hidden is shown under its own name only.
 // A mount below a hidden path is hidden there with it; what it holds is not
 // hidden where it is mounted on another path of its own. Hard links have no
 // place in the mount table; the contract says so.
@@ -64,13 +65,13 @@ func fixed(r policy.Rule) bool {
 }
 
 // elsewhere is a rule as it is under another name. A placeholder is made and
-// counted under its first name; under the others it is only covered.
+// counted under its first name; under the others it is there to be protected.
 func elsewhere(r policy.Rule) policy.Rule {
 	switch r.Hold {
 	case policy.HoldDir:
-		return policy.Rule{Path: r.Path, Access: policy.Hidden, Kind: policy.KindDir, Origin: r.Origin}
+		return policy.Rule{Path: r.Path, Access: policy.Read, Kind: policy.KindDir, Origin: r.Origin}
 	case policy.HoldFile:
-		return policy.Rule{Path: r.Path, Access: policy.Hidden, Kind: policy.KindFile, Origin: r.Origin}
+		return policy.Rule{Path: r.Path, Access: policy.Read, Kind: policy.KindFile, Origin: r.Origin}
 	}
 	return r
 }

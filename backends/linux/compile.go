@@ -107,9 +107,9 @@ func mountTree(f Facts, r *policy.Resolved, table *mounts) *tree {
 		t.addOwn(dir, plan.Private{Path: dir, Mode: 0o1777})
 	}
 	t.addRun(f.Run)
-	t.addRules(r.Rules())
-	t.addRules(aliases(r.Rules(), table, f.FileMounts))
-	t.addRules(surroundings(table, r.Rules(), f.FileMounts))
+	t.addRules(r.Rules(), false)
+	t.addRules(aliases(r.Rules(), table, f.FileMounts), true)
+	t.addRules(surroundings(table, r.Rules(), f.FileMounts), false)
 	t.build()
 	return t
 }
@@ -132,7 +132,7 @@ func (t *tree) addRun(entries []Entry) {
 		case e.Kind == "symlink":
 			t.addOwn(e.Path, plan.Link{Path: e.Path, Target: e.Target})
 		default:
-			t.addRule(&policy.Rule{Path: e.Path, Access: policy.Read, Kind: policy.Kind(e.Kind)})
+			t.addRule(&policy.Rule{Path: e.Path, Access: policy.Read, Kind: policy.Kind(e.Kind)}, false)
 		}
 	}
 }

@@ -29,6 +29,7 @@ type item struct {
 	rank int
 	own  plan.Step // nil: rule
 	rule *policy.Rule
+	only bool // the rule only restricts, it shows nothing
 }
 
 // The ranks of items at one path. The sandbox's own directories give way to
@@ -52,15 +53,17 @@ func (t *tree) addOwn(name string, step plan.Step) {
 	t.items = append(t.items, item{path: name, rank: rankOwn, own: step})
 }
 
-func (t *tree) addRules(rules []policy.Rule) {
+// addRules adds rules; the new /proc buries what is there. Where only is true
+// the rules restrict and show nothing.
+func (t *tree) addRules(rules []policy.Rule, only bool) {
 	for i := range rules {
-		if r := &rules[i]; !within("/proc", r.Path) { // the new /proc buries what is there
-			t.addRule(r)
+		if r := &rules[i]; !within("/proc", r.Path) {
+			t.addRule(r, only)
 		}
 	}
 }
 
-func (t *tree) addRule(r *policy.Rule) {
+func (t *tree) addRule(r *policy.Rule, only bool) {
 	rank := rankHidden
 	switch r.Access {
 	case policy.Write:
@@ -68,7 +71,7 @@ func (t *tree) addRule(r *policy.Rule) {
 	case policy.Read:
 		rank = rankRead
 	}
-	t.items = append(t.items, item{path: r.Path, rank: rank, rule: r})
+	t.items = append(t.items, item{path: r.Path, rank: rank, rule: r, only: only})
 }
 
 // build makes the steps of all items.
@@ -88,7 +91,7 @@ func (t *tree) build() {
 		case it.rule.Access == policy.Hidden:
 			t.hide(it.rule)
 		case it.rule.Access == policy.Read:
-			t.read(it.rule)
+			t.read(it.rule, it.only)
 		default:
 			t.write(it.rule)
 		}
@@ -163,12 +166,13 @@ func (t *tree) hide(r *policy.Rule) {
 func isOwn(r *policy.Rule) bool { return r.Origin.Set == "@caisson" }
 
 // read protects inside something writable and shows inside something hidden.
-// Elsewhere everything is readable and nothing writable already.
-func (t *tree) read(r *policy.Rule) {
+// Elsewhere everything is readable and nothing writable already. A directory of
+// the sandbox's own is not replaced by the host's.
+func (t *tree) read(r *policy.Rule, only bool) {
 	top := t.top()
 	switch {
 	case top.empty:
-		if r.Kind != policy.KindAbsent {
+		if r.Kind != policy.KindAbsent && r.Path != top.path && !only {
 			t.bind(r, "read", "show")
 		}
 	case top.access == policy.Write:
