@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package plan
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/caisson-sandbox/caisson/core/diag"
+	"github.com/caisson-sandbox/caisson/core/guarantee"
+)
+
+// Validate checks what can be checked without a host: the format, the values
+// of every step, and the order that the launcher relies on.
+func (p *Plan) Validate() error {
+	if p.Format != Format {
+		return invalid("format %d is not known, only %d", p.Format, Format)
+	}
+	if p.Backend == "" || p.OS == "" || p.Arch == "" {
+		return invalid("backend, os and arch must be named")
+	}
+	for id, c := range p.Claims {
+		if !guarantee.Known(id) {
+			return invalid("unknown guarantee %q", id)
+		}
+		if !slices.Contains([]guarantee.By{guarantee.ByKernel, guarantee.ByAccount, guarantee.ByLaunch, guarantee.ByVM}, c.By) {
+			return invalid("%s is upheld by the unknown %q", id, c.By)
+		}
+	}
+	for _, u := range p.Unmet {
+		if !guarantee.Known(u.ID) {
+			return invalid("unknown guarantee %q", u.ID)
+		}
+		if _, both := p.Claims[u.ID]; both {
+			return invalid("%s is claimed and unmet at once", u.ID)
+		}
+	}
+	for _, e := range p.Env {
+		if e.Name == "" || strings.ContainsAny(e.Name, "=\x00") || strings.Contains(e.Value, "\x00") {
+			return invalid("bad environment variable %q", e.Name)
+		}
+	}
+	last, seen := 0, map[string]bool{}
+	for i, s := range p.Steps {
+		rank, single := order(s)
+		if rank < last {
+			return invalid("step %d, %s, comes too late", i, s.Name())
+		}
+		last = rank
+		if single && seen[s.Name()] {
+			return invalid("step %d, %s, may stand once", i, s.Name())
+		}
+		seen[s.Name()] = true
+		if err := checkStep(s); err != nil {
+			return invalid("step %d, %s: %v", i, s.Name(), err)
+		}
+		switch s.(type) {
+		case Private, Cover, MountPoint, Link, Devices, Hold:
+			if !seen["scratch"] {
+				return invalid("step %d, %s, needs a scratch before it", i, s.Name())
+			}
+		}
+	}
+	if len(p.Steps) > 0 && !seen["namespaces"] {
+		return invalid("the steps do not begin with namespaces")
+	}
+	return nil
+}
+
+func invalid(format string, args ...any) error {
+	return diag.New(diag.PlanInvalid, "invalid plan: "+fmt.Sprintf(format, args...), "")
+}
+
+// order is the place of a step, and whether it may stand once only.
+func order(s Step) (rank int, single bool) {
+	switch s.(type) {
+	case Namespaces:
+		return 0, true
+	case ReadOnlyRoot:
+		return 1, true
+	case Scratch:
+		return 2, true
+	case Devices, Proc, Watch, Limits, ProcessGroup, Broker:
+		return 3, true
+	case Private, Link, Bind, Cover, MountPoint, Hold:
+		return 3, false
+	case Privileges:
+		return 5, true
+	case Landlock:
+		return 6, true
+	}
+	return 7, true
+}
+
+func checkStep(s Step) error {
+	switch st := s.(type) {
+	case Namespaces:
+		known := []string{"user", "mount", "pid", "net", "ipc", "uts", "cgroup"}
+		for i, k := range st.Kinds {
+			if !slices.Contains(known, k) || slices.Contains(st.Kinds[:i], k) {
+				return fmt.Errorf("kind %q", k)
+			}
+		}
+		for _, k := range []string{"user", "mount", "pid"} {
+			if !slices.Contains(st.Kinds, k) {
+				return fmt.Errorf("kind %q is missing", k)
+			}
+		}
+		return oneOf("ids", st.IDs, "self", "all")
+	case Scratch:
+		if st.Bytes <= 0 || st.Inodes <= 0 {
+			return fmt.Errorf("a size must be positive")
+		}
+	case Private:
+		if st.Mode > 0o1777 {
+			return fmt.Errorf("mode %o", st.Mode)
+		}
+		return absolute(st.Path)
+	case Devices:
+		for _, n := range st.Names {
+			if n == "" || strings.ContainsAny(n, "/\x00") || n == ".." {
+				return fmt.Errorf("device %q", n)
+			}
+		}
+	case Link:
+		return absolute(st.Path)
+	case Bind:
+		if err := oneOf("access", st.Access, "read", "write"); err != nil {
+			return err
+		}
+		if err := oneOf("kind", st.Kind, "dir", "file", "symlink", "other"); err != nil {
+			return err
+		}
+		if err := oneOf("role", st.Role, "root", "write", "pin", "protect", "show"); err != nil {
+			return err
+		}
+		if st.Source != "" {
+			if err := absolute(st.Source); err != nil {
+				return err
+			}
+		}
+		if st.Path == "/" {
+			return fmt.Errorf("the root cannot be bound")
+		}
+		return absolute(st.Path)
+	case Cover:
+		return absolute(st.Path)
+	case MountPoint:
+		if err := oneOf("kind", st.Kind, "dir", "file", "symlink", "other"); err != nil {
+			return err
+		}
+		return absolute(st.Path)
+	case Hold:
+		if err := oneOf("kind", st.Kind, "dir", "file"); err != nil {
+			return err
+		}
+		return absolute(st.Path)
+	case Proc:
+		for _, n := range st.Covered {
+			if err := absolute("/" + n); err != nil {
+				return err
+			}
+		}
+	case Watch:
+		for _, list := range [][]string{st.Quarantine, st.Report, st.Git} {
+			for _, name := range list {
+				if err := absolute(name); err != nil {
+					return err
+				}
+			}
+		}
+	case Limits:
+		if st.Core < 0 || st.Processes < 0 || st.Memory < 0 || st.Milliseconds < 0 {
+			return fmt.Errorf("a limit is negative")
+		}
+		return oneOf("processes_by", st.ProcessesBy, "", "rlimit", "cgroup")
+	case Landlock:
+		for _, r := range st.Rules {
+			if err := absolute(r.Path); err != nil {
+				return err
+			}
+		}
+	case Broker:
+		for _, name := range st.Allow {
+			if err := absolute(name); err != nil {
+				return err
+			}
+		}
+	case Seccomp:
+		for _, r := range st.Rules {
+			if err := oneOf("action", r.Action, "errno", "notify", "kill"); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// absolute checks that a path is absolute, clean and free of NUL.
+func absolute(name string) error {
+	if !path.IsAbs(name) || path.Clean(name) != name || strings.Contains(name, "\x00") {
+		return fmt.Errorf("path %q is not absolute and clean", name)
+	}
+	return nil
+}
+
+func oneOf(field, value string, known ...string) error {
+	if !slices.Contains(known, value) {
+		return fmt.Errorf("%s %q is none of %q", field, value, known)
+	}
+	return nil
+}
