@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package sandbox
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"syscall"
+
+	"github.com/caisson-sandbox/caisson/core/diag"
+	"github.com/caisson-sandbox/caisson/core/envfilter"
+	"github.com/caisson-sandbox/caisson/core/pathspec"
+	"github.com/caisson-sandbox/caisson/core/plan"
+	"github.com/caisson-sandbox/caisson/core/policy"
+)
+
+// inherit filters the caller's environment once for all commands.
+func (s *Sandbox) inherit() {
+	environ := s.prepared.options.Environ
+	if environ == nil {
+		environ = os.Environ()
+	}
+	rules := s.prepared.Resolved.Env()
+	kept, dropped := envfilter.Filter(environ, envfilter.Rules{
+		All: rules.Inherit == "all", Pass: rules.Pass, Set: rules.Set, FoldCase: s.prepared.Resolved.OS() == string(pathspec.Windows),
+	})
+	s.base = kept
+	for _, d := range dropped {
+		grant := diag.NewGrant(diag.GrantEnv, d.Name)
+		s.notes = append(s.notes, diag.Diagnostic{
+			Code: diag.EnvDropped, Message: fmt.Sprintf("%s is not passed on: %s", diag.Quote(d.Name), d.Why), Grant: &grant,
+		})
+	}
+}
+
+// environ gives the environment of a command in dir that has none of its own.
+func (s *Sandbox) environ(dir string) []string {
+	env := s.base
+	if dir != "" && dir != workingDir() {
+		env = set(env, "PWD", dir)
+	}
+	return s.edited(env)
+}
+
+// edited applies the plan's changes to a copy of an environment.
+func (s *Sandbox) edited(env []string) []string {
+	env = slices.Clone(env)
+	for _, e := range s.prepared.Plan.Env {
+		if e.Unset {
+			env = unset(env, e.Name)
+		} else {
+			env = set(env, e.Name, e.Value)
+		}
+	}
+	return env
+}
+
+func set(env []string, name, value string) []string {
+	return append(unset(env, name), name+"="+value)
+}
+
+func unset(env []string, name string) []string {
+	return slices.DeleteFunc(slices.Clone(env), func(v string) bool { return strings.HasPrefix(v, name+"=") })
+}
+
+// workingDir is the real path of the current directory, not what PWD says; ""
+// where there is none.
+func workingDir() string {
+	dir, err := syscall.Getwd()
+	if err != nil {
+		return ""
+	}
+	return dir
+}
+
+// dirOf gives the directory that a command starts in.
+func (s *Sandbox) dirOf(dir string) (string, error) {
+	system := pathspec.OS(s.prepared.Resolved.OS())
+	if dir != "" {
+		if !system.IsAbs(dir) {
+			dir = system.Join(workingDir(), dir)
+		}
+		return dir, nil
+	}
+	if dir = workingDir(); dir != "" && system.IsAbs(dir) && s.prepared.visible(dir) {
+		return dir, nil
+	}
+	return s.prepared.Resolved.Workspace()[0], nil
+}
+
+// visible reports whether a directory of the host is the same directory
+// inside: the policy does not hide it, and no private mount takes its place.
+func (p *Prepared) visible(dir string) bool {
+	if access, _ := p.Resolved.AccessTo(dir); access == policy.Hidden {
+		return false
+	}
+	system := pathspec.OS(p.Resolved.OS())
+	visible := true
+	for _, step := range p.Plan.Steps {
+		switch step := step.(type) {
+		case plan.Private:
+			visible = visible && !system.Within(step.Path, dir)
+		case plan.Cover:
+			visible = visible && !system.Within(step.Path, dir)
+		case plan.Devices:
+			visible = visible && !system.Within("/dev", dir)
+		case plan.Proc:
+			visible = visible && !system.Within("/proc", dir)
+		case plan.Bind:
+			if system.Within(step.Path, dir) {
+				visible = step.Source == "" || step.Source == step.Path
+			}
+		}
+	}
+	return visible
+}

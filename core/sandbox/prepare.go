@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package sandbox
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/caisson-sandbox/caisson/backends/builtin"
+	"github.com/caisson-sandbox/caisson/core/backend"
+	"github.com/caisson-sandbox/caisson/core/diag"
+	"github.com/caisson-sandbox/caisson/core/guarantee"
+	"github.com/caisson-sandbox/caisson/core/launch"
+	"github.com/caisson-sandbox/caisson/core/plan"
+	"github.com/caisson-sandbox/caisson/core/policy"
+	"github.com/caisson-sandbox/caisson/core/selector"
+)
+
+// Prepared is all that is known of a sandbox before it is made.
+type Prepared struct {
+	Resolved *policy.Resolved
+	Plan     *plan.Plan
+	Choice   selector.Choice
+	Backend  backend.Info
+	Notes    []diag.Diagnostic // findings that do not stand in the way
+
+	options  Options
+	stateDir string
+}
+
+// Prepare does everything that Open does but making the sandbox: it resolves
+// the policy for this host, probes the backends, chooses one and has it plan.
+//
+// Where a guarantee that the policy needs cannot be upheld, the error is a
+// [*Refusal] and, if a plan could be made all the same, what was prepared is
+// returned with it, to be looked at: its plan has the missing guarantees under
+// Unmet and is never executed.
+func Prepare(ctx context.Context, p policy.Policy, o *Options) (*Prepared, error) {
+	prepared := &Prepared{}
+	if o != nil {
+		prepared.options = *o
+	}
+	sources, err := policy.DefaultSources()
+	if err != nil {
+		return nil, fmt.Errorf("find the policy of this system: %w", err)
+	}
+	if p, err = sources.UnderSystem(p); err != nil {
+		return nil, err
+	}
+	host := policy.OSHost()
+	resolved, notes, err := p.Resolve(host)
+	if err != nil {
+		return nil, err
+	}
+	prepared.Resolved, prepared.Notes = resolved, notes
+	prepared.stateDir = host.OwnDirs().State
+	return prepared, prepared.choose(ctx)
+}
+
+// Backends returns the built-in backends of this system.
+func Backends() []backend.Backend {
+	return builtin.Backends(builtin.Options{Try: launch.Try, StateDir: policy.OSHost().OwnDirs().State})
+}
+
+// Probe asks backends what they can do on this host.
+func Probe(ctx context.Context, backends []backend.Backend) []selector.Candidate {
+	candidates := make([]selector.Candidate, len(backends))
+	for i, b := range backends {
+		c := selector.Candidate{Info: b.Info()}
+		c.Report, c.Err = b.Probe(ctx)
+		candidates[i] = c
+	}
+	return candidates
+}
+
+func (p *Prepared) choose(ctx context.Context) error {
+	backends := p.options.Backends
+	if backends == nil {
+		backends = Backends()
+	}
+	candidates := Probe(ctx, backends)
+	need, accept := p.Resolved.Require(), p.Resolved.AllowWeaker()
+	choice, err := selector.Choose(need, accept, p.options.Prefer, candidates)
+	if err != nil {
+		return p.refuse(ctx, err, backends, candidates)
+	}
+	p.Choice = choice
+	i := slices.IndexFunc(candidates, func(c selector.Candidate) bool { return c.Info.Name == choice.Info.Name })
+	if err := p.plan(ctx, backends[i], candidates[i]); err != nil {
+		return err
+	}
+	return p.checkUnmet(need, accept)
+}
+
+// plan has a backend make the plan, and checks what the backend says.
+func (p *Prepared) plan(ctx context.Context, b backend.Backend, c selector.Candidate) error {
+	made, err := b.Prepare(ctx, backend.Request{Policy: p.Resolved, Facts: c.Report.Facts})
+	if err != nil {
+		return fmt.Errorf("%s: %w", c.Info.Name, err)
+	}
+	if err := made.Validate(); err != nil {
+		return fmt.Errorf("%s: %w", c.Info.Name, err)
+	}
+	if beyond := made.Claims.Within(c.Report.Offers); len(beyond) > 0 {
+		return diag.New(diag.PlanInvalid, fmt.Sprintf("%s claims %s and does not offer it on this host", c.Info.Name, beyond[0]), "")
+	}
+	p.Plan, p.Backend = made, c.Info
+	p.Notes = append(p.Notes, made.Notes...)
+	return nil
+}
+
+// Weakened returns the guarantees that the policy needs and the plan does not
+// uphold, and whose loss was accepted by name, in contract order.
+func (p *Prepared) Weakened() []guarantee.ID {
+	if p.Plan == nil {
+		return nil
+	}
+	return slices.DeleteFunc(p.Plan.Claims.Missing(p.Resolved.Require()), func(id guarantee.ID) bool {
+		return !slices.Contains(p.Resolved.AllowWeaker(), id)
+	})
+}

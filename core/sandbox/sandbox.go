@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package sandbox is the front door of the library: it opens a sandbox for a
+// policy and runs commands in it.
+//
+//	sb, err := sandbox.Open(ctx, policy.Standard(dir), nil)
+//	if err != nil { … }
+//	defer sb.Close()
+//	cmd := sb.Command(ctx, "npm", "test")
+//	cmd.Stdout = os.Stdout
+//	err = cmd.Run()
+//
+// A sandbox is one resolved policy, one temporary directory, one loopback and
+// one tree of processes. It runs one command or many, side by side or in turn.
+// It ends by Close, by the time limit of its policy, or with its owner.
+//
+// Open refuses with a [*Refusal] where this host cannot uphold what the policy
+// needs; there is no way to run a command with less than was asked for, but to
+// accept the loss of a guarantee by its name. Prepare does all that Open does
+// but executing. This package is also the composition root: the one package of
+// core that knows the built-in backends.
+package sandbox
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/caisson-sandbox/caisson/core/backend"
+	"github.com/caisson-sandbox/caisson/core/diag"
+	"github.com/caisson-sandbox/caisson/core/guarantee"
+	"github.com/caisson-sandbox/caisson/core/launch"
+	"github.com/caisson-sandbox/caisson/core/plan"
+	"github.com/caisson-sandbox/caisson/core/policy"
+)
+
+// Options are the choices of a caller that are no part of a policy. The zero
+// value, like nil, means the defaults.
+type Options struct {
+	// Backends are those to choose from; nil means the built-in ones.
+	Backends []backend.Backend
+	// Prefer is the name of the backend to use; "" or "auto" means the best
+	// one that meets the policy.
+	Prefer string
+	// Environ is the environment that commands inherit from, as NAME=VALUE;
+	// nil means that of this process.
+	Environ []string
+	// Report is called with every finding, notes of the policy included, from
+	// any goroutine. They are also kept for Diagnostics.
+	Report func(diag.Diagnostic)
+	// Terminal is the path of the caller's terminal; "" means the one that the
+	// standard streams of this process are connected to, if any.
+	Terminal string
+}
+
+// Sandbox is an open sandbox. Its methods may be called from any goroutine.
+type Sandbox struct {
+	prepared *Prepared
+	box      *launch.Sandbox
+	base     []string // what commands inherit, before the edits of the plan
+	report   func(diag.Diagnostic)
+	limit    *time.Timer // the time limit, nil without one
+	closing  sync.Once
+	closeErr error
+
+	mu     sync.Mutex // guards what follows
+	notes  []diag.Diagnostic
+	closed bool
+	late   bool // the time limit is over
+}
+
+// Open makes a sandbox for a policy. The context bounds the opening, not the
+// sandbox. The error is a [*Refusal] where a needed guarantee cannot be upheld
+// and otherwise is or wraps a [*diag.Diagnostic]; nothing is left behind then.
+func Open(ctx context.Context, p policy.Policy, o *Options) (*Sandbox, error) {
+	prepared, err := Prepare(ctx, p, o)
+	if err != nil {
+		return nil, err
+	}
+	return prepared.Open(ctx)
+}
+
+// Open makes the sandbox that was prepared. See the function [Open].
+func (p *Prepared) Open(ctx context.Context) (*Sandbox, error) {
+	s := &Sandbox{prepared: p, report: p.options.Report, notes: slices.Clone(p.Notes)}
+	s.inherit()
+	if s.report != nil {
+		for _, d := range s.notes {
+			s.report(d)
+		}
+	}
+	if dir := p.Resolved.CacheDir(); dir != "" {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return nil, diag.New(diag.LaunchFailed, fmt.Sprintf("the store for caches cannot be made: %v", err), `set mode = "off" in [caches] of the policy to do without`)
+		}
+	}
+	terminal := p.options.Terminal
+	if terminal == "" {
+		terminal = findTerminal()
+	}
+	box, err := launch.Open(ctx, p.Plan, launch.Options{Terminal: terminal, StateDir: p.stateDir, Report: s.found})
+	if err != nil {
+		return nil, err
+	}
+	s.box = box
+	if d := p.Resolved.Limits().Time; d > 0 {
+		s.limit = time.AfterFunc(d, s.expire)
+	}
+	return s, nil
+}
+
+// expire ends the sandbox when its time is over.
+func (s *Sandbox) expire() {
+	s.mu.Lock()
+	s.late = true
+	s.mu.Unlock()
+	_ = s.Close() // again by the owner, who gets the error
+}
+
+// Close kills everything in the sandbox, waits until it is gone and removes
+// what belongs to it. Commands that run are ended; their Wait returns. It may
+// be called more than once.
+func (s *Sandbox) Close() error {
+	s.closing.Do(func() {
+		s.mu.Lock()
+		s.closed = true
+		s.mu.Unlock()
+		if s.limit != nil {
+			s.limit.Stop()
+		}
+		s.closeErr = s.box.Close()
+	})
+	return s.closeErr
+}
+
+// over gives the error of a sandbox that takes no more commands.
+func (s *Sandbox) over() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.late:
+		return diag.New(diag.LaunchFailed, "the time limit of the sandbox is over", "open another one, or raise limits.time")
+	case s.closed:
+		return diag.New(diag.LaunchFailed, "the sandbox is closed", "open another one")
+	}
+	return nil
+}
+
+// Command returns the command that runs name with the arguments in the
+// sandbox. When ctx is done first, the command and its descendants are killed.
+func (s *Sandbox) Command(ctx context.Context, name string, arg ...string) *Cmd {
+	return &Cmd{Path: name, Args: append([]string{name}, arg...), sandbox: s, ctx: ctx}
+}
+
+// found keeps a finding and passes it on.
+func (s *Sandbox) found(d diag.Diagnostic) {
+	s.mu.Lock()
+	s.notes = append(s.notes, d)
+	s.mu.Unlock()
+	if s.report != nil {
+		s.report(d)
+	}
+}
+
+// Diagnostics returns all findings so far, the notes of Prepare first.
+func (s *Sandbox) Diagnostics() []diag.Diagnostic {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.notes)
+}
+
+// Plan returns the plan that the sandbox was made from. It is not to be changed.
+func (s *Sandbox) Plan() *plan.Plan { return s.prepared.Plan }
+
+// Resolved returns the policy as it was resolved for this host.
+func (s *Sandbox) Resolved() *policy.Resolved { return s.prepared.Resolved }
+
+// Claims returns the guarantees that the sandbox upholds.
+func (s *Sandbox) Claims() guarantee.Set { return s.prepared.Plan.Claims }
+
+// Backend returns the name of the backend.
+func (s *Sandbox) Backend() string { return s.prepared.Backend.Name }
+
+// Weakened returns the guarantees that the policy needs, that the sandbox does
+// not uphold, and whose loss was accepted by name.
+func (s *Sandbox) Weakened() []guarantee.ID { return s.prepared.Weakened() }
