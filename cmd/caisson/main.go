@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Command caisson runs commands in a sandbox: they read broadly, write only in
+// the workspace, and have no network unless it is asked for.
+//
+// See `caisson help` and docs/contract.md. Everything it does is in
+// cmd/internal/cli, which the other builds of the command share.
+package main
+
+import (
+	"os"
+
+	"github.com/caisson-sandbox/caisson/cmd/internal/cli"
+)
+
+func main() { os.Exit(cli.Main(os.Args[1:])) }

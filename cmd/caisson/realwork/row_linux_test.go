@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package realwork
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// row is one piece of work. All scripts are bash's, with the workspace as the
+// current directory, and stop at the first command that fails.
+type row struct {
+	name  string
+	needs []string // programs
+	// setup makes the workspace, outside any sandbox. $ELSE is a directory
+	// beside it that commands cannot write.
+	setup string
+	// steps run one after the other, each in a sandbox of its own.
+	steps []string
+	// outer runs outside any sandbox after the steps; in it $BOX is in front of
+	// each command that belongs in one.
+	outer string
+	// check runs outside any sandbox last; its output is compared.
+	check string
+	// flags are those of `caisson run`.
+	flags []string
+	// mask are patterns of output that differs from one bare run to the next.
+	mask []string
+	// ignore are patterns of files whose contents differ so.
+	ignore string
+	long   bool
+	root   bool // only as root
+}
+
+// outcome is what a run of a row came to.
+type outcome struct {
+	Status []int
+	Output []string
+	Files  map[string]string
+}
+
+func runRows(t *testing.T, rows []row) {
+	t.Helper()
+	for _, r := range rows {
+		t.Run(r.name, func(t *testing.T) {
+			t.Parallel()
+			r.test(t)
+		})
+	}
+}
+
+func (r *row) test(t *testing.T) {
+	if r.long && testing.Short() {
+		t.Skip("a long row")
+	}
+	if r.root && os.Geteuid() != 0 {
+		t.Skip("only root can prepare this row")
+	}
+	need(t, r.needs...)
+	dir := shared.workspace(t)
+	bare := r.run(t, dir, nil)
+	box := r.run(t, dir, append([]string{shared.caisson, "run", "-q"}, append(r.flags, "--")...))
+	if diff := cmp.Diff(bare, box); diff != "" {
+		t.Errorf("bare (-), in a sandbox (+):\n%s", diff)
+	}
+	for i, status := range bare.Status {
+		if status < 0 {
+			t.Errorf("step %d was ended", i+1)
+		}
+	}
+}
+
+// need skips a test where a program is missing.
+func need(t *testing.T, programs ...string) {
+	t.Helper()
+	for _, p := range programs {
+		if _, err := exec.LookPath(p); err != nil {
+			t.Skipf("SKIPPED: %s is not installed here", p)
+		}
+	}
+}
+
+// run makes the workspace anew and runs the row in it. The box is what stands
+// in front of commands.
+func (r *row) run(t *testing.T, dir string, box []string) outcome {
+	t.Helper()
+	w := filepath.Join(dir, "work")
+	removeAll(t, w)
+	removeAll(t, filepath.Join(dir, "else"))
+	for _, d := range []string{w, filepath.Join(dir, "else")} {
+		if err := os.Mkdir(d, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	env := append(shared.env[:len(shared.env):len(shared.env)], "ELSE="+filepath.Join(dir, "else"), "BOX="+strings.Join(box, " "))
+	if r.setup != "" {
+		if status, out := r.bash(t, w, env, nil, r.setup); status != 0 {
+			t.Fatalf("the setup ends with %d:\n%s", status, out)
+		}
+	}
+	var o outcome
+	add := func(status int, out string) {
+		o.Status, o.Output = append(o.Status, status), append(o.Output, out)
+	}
+	for _, script := range r.steps {
+		add(r.bash(t, w, env, box, script))
+	}
+	if r.outer != "" {
+		add(r.bash(t, w, env, nil, r.outer))
+	}
+	if r.check != "" {
+		add(r.bash(t, w, env, nil, r.check))
+	}
+	o.Files = r.tree(t, w)
+	return o
+}
+
+// bash runs one script and gives its status, -1 when a signal or the time
+// ended it, and its output.
+func (r *row) bash(t *testing.T, dir string, env, box []string, script string) (int, string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	words := append(box[:len(box):len(box)], "bash", "-ec", script)
+	cmd := exec.CommandContext(ctx, words[0], words[1:]...)
+	cmd.Dir, cmd.Env, cmd.WaitDelay = dir, env, 5*time.Second
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	status := 0
+	if err := cmd.Run(); err != nil {
+		exit, ok := errors.AsType[*exec.ExitError](err)
+		if !ok {
+			t.Fatalf("%s: %v\n%s%s", script, err, &out, &errs)
+		}
+		status = exit.ExitCode()
+	}
+	text := out.String() + "--\n" + errs.String()
+	for _, m := range r.mask {
+		text = regexp.MustCompile(m).ReplaceAllString(text, "…")
+	}
+	return status, text
+}
+
+// tree describes the files of a workspace: kind, mode, and contents or target.
+// Of a git directory only the names are taken, but those of objects.
+func (r *row) tree(t *testing.T, root string) map[string]string {
+	t.Helper()
+	var ignore *regexp.Regexp
+	if r.ignore != "" {
+		ignore = regexp.MustCompile(r.ignore)
+	}
+	files := map[string]string{}
+	err := filepath.WalkDir(root, func(name string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		rel, err := filepath.Rel(root, name)
+		if err != nil {
+			return err
+		}
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		what := info.Mode().String()
+		inGit := strings.HasPrefix(rel, ".git/") || strings.Contains(rel, "/.git/")
+		switch {
+		case inGit && d.IsDir() && d.Name() == "objects":
+			return fs.SkipDir
+		case ignore != nil && ignore.MatchString(rel):
+			if d.IsDir() {
+				return fs.SkipDir
+			}
+		case inGit:
+		case d.Type() == fs.ModeSymlink:
+			target, err := os.Readlink(name)
+			if err != nil {
+				return err
+			}
+			what += " " + target
+		case d.Type().IsRegular():
+			data, err := os.ReadFile(name)
+			if err != nil {
+				return err
+			}
+			what += fmt.Sprintf(" %d %x", len(data), sha256.Sum256(data))
+			if len(data) < 200 {
+				what += fmt.Sprintf(" %q", data)
+			}
+		}
+		files[rel] = what
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
+}

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"testing"
+)
+
+// ordinary is a user and group that no host has.
+const ordinary = 61234
+
+// TestScriptsAsOrdinaryUser runs the scripts again without privileges, in a
+// process of their own: a copy of the test's executable that anybody may run.
+func TestScriptsAsOrdinaryUser(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("TestScripts runs as an ordinary user already")
+	}
+	dir, err := os.MkdirTemp("/var/tmp", "caisson-test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	bin, tmp := filepath.Join(dir, "caisson.test"), filepath.Join(dir, "tmp")
+	copyExecutable(t, bin)
+	for _, made := range []error{os.Mkdir(tmp, 0o700), os.Chown(tmp, ordinary, ordinary), os.Chmod(dir, 0o755)} {
+		if made != nil {
+			t.Fatal(made)
+		}
+	}
+	cmd := exec.Command(bin, "-test.run=^TestScripts$", "-test.v="+verbose())
+	cmd.Env = append(os.Environ(), "HOME="+tmp, "TMPDIR="+tmp, "USER=nobody", "LOGNAME=nobody")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: ordinary, Gid: ordinary}}
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+	t.Logf("%s", out)
+}
+
+func verbose() string {
+	if testing.Verbose() {
+		return "true"
+	}
+	return "false"
+}
+
+func copyExecutable(t *testing.T, to string) {
+	t.Helper()
+	from, err := os.Open("/proc/self/exe")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer from.Close()
+	file, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o755)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.Copy(file, from); err != nil {
+		t.Fatal(err)
+	}
+	if err := file.Close(); err != nil {
+		t.Fatal(err)
+	}
+}

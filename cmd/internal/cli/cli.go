@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package cli is the command line of caisson: one file for each command, and
+// what they share.
+//
+// Main builds only the command that is named, because `caisson run` is on the
+// path of every command that an agent runs. Data goes to the standard output;
+// errors and notes go to the standard error, as lines that begin with
+// "caisson: " and hold no control characters, whatever a path or a file says.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/caisson-sandbox/caisson/core/diag"
+)
+
+// The exit statuses of caisson itself; the other ones of run and shell are
+// those of the command.
+const (
+	statusNo       = 1   // the answer is no
+	statusMisuse   = 2   // misuse, for commands that run nothing
+	statusTimeout  = 124 // the time limit was reached
+	statusRefused  = 125 // refused or failed before the command was started
+	statusNotExec  = 126 // found, and cannot be executed
+	statusNotFound = 127 // not found
+	statusSignal   = 128 // plus the number of the signal that killed it
+)
+
+// program is one invocation.
+type program struct {
+	stdin, stdout, stderr *os.File
+}
+
+// status is the error of an invocation that has said what there is to say.
+type status int
+
+func (s status) Error() string { return fmt.Sprintf("status %d", int(s)) }
+
+// command is an entry of the table of commands. Failure is the status of
+// errors that have none of their own.
+type command struct {
+	name    string
+	failure int
+	build   func(*program) *cobra.Command
+}
+
+func commands() []command {
+	return []command{
+		{"run", statusRefused, (*program).runCommand},
+		{"shell", statusRefused, (*program).shellCommand},
+		{"plan", statusRefused, (*program).planCommand},
+		{"explain", statusMisuse, (*program).explainCommand},
+		{"policy", statusMisuse, (*program).policyCommand},
+		{"doctor", statusMisuse, (*program).doctorCommand},
+		{"backends", statusMisuse, (*program).backendsCommand},
+		{"gc", statusMisuse, (*program).gcCommand},
+		{"version", statusMisuse, (*program).versionCommand},
+		{"completion", statusMisuse, (*program).completionCommand},
+		{"help", statusMisuse, (*program).helpCommand},
+	}
+}
+
+// Main runs the command line without the name of the program and returns the
+// exit status.
+func Main(args []string) int {
+	p := &program{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr}
+	if len(args) == 0 {
+		p.complain(diag.New(diag.UsageInvalid, "no command is named", "see caisson help"))
+		return statusMisuse
+	}
+	for _, c := range commands() {
+		if c.name == args[0] {
+			return p.execute(args, c.failure, c)
+		}
+	}
+	switch args[0] {
+	case "--version":
+		args = []string{"version"}
+	case "-h", "--help":
+		args = []string{"help"}
+	case cobra.ShellCompRequestCmd, cobra.ShellCompNoDescRequestCmd:
+	default:
+		return p.unknown(args[0])
+	}
+	return p.execute(args, statusMisuse, commands()...)
+}
+
+// execute builds the listed commands and runs the one that args names.
+func (p *program) execute(args []string, failure int, list ...command) int {
+	root := p.root(list...)
+	root.SetArgs(args)
+	var err error
+	if strings.HasPrefix(args[0], cobra.ShellCompRequestCmd) {
+		err = completeFlags(root)
+	}
+	if err == nil {
+		err = root.ExecuteContext(context.Background())
+	}
+	if err == nil {
+		return 0
+	}
+	if code, ok := errors.AsType[status](err); ok {
+		return int(code)
+	}
+	p.complain(err)
+	return failureStatus(err, failure)
+}
+
+// failureStatus maps an error to a status: only run and shell tell a command
+// that is missing from other failures.
+func failureStatus(err error, failure int) int {
+	if d, ok := errors.AsType[*diag.Diagnostic](err); ok && failure == statusRefused {
+		switch d.Code {
+		case diag.CommandNotFound:
+			return statusNotFound
+		case diag.CommandNotExec:
+			return statusNotExec
+		}
+	}
+	return failure
+}
+
+func (p *program) root(list ...command) *cobra.Command {
+	root := &cobra.Command{
+		Use:               "caisson",
+		Short:             "Run commands that read broadly, write only in the workspace, and are offline",
+		SilenceErrors:     true,
+		SilenceUsage:      true,
+		DisableAutoGenTag: true,
+		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
+	}
+	root.SetOut(p.stdout)
+	root.SetErr(p.stderr)
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return diag.New(diag.UsageInvalid, err.Error(), "see "+c.CommandPath()+" --help")
+	})
+	for _, c := range list {
+		sub := c.build(p)
+		sub.DisableFlagsInUseLine = true
+		if c.name == "help" {
+			root.SetHelpCommand(sub)
+		}
+		root.AddCommand(sub)
+	}
+	if len(list) == 1 && list[0].name != "help" {
+		root.SetHelpCommand(&cobra.Command{Hidden: true, Use: "no-help"})
+	}
+	return root
+}
+
+// unknown complains about a command that does not exist. The status is the one
+// of run where the first word may be meant as a command to be run.
+func (p *program) unknown(name string) int {
+	remedy := "see caisson help"
+	if near := nearest(p.root(commands()...), name); near != "" {
+		remedy = near
+	} else if !strings.HasPrefix(name, "-") {
+		remedy = "to run it, write caisson run -- " + diag.Quote(name)
+	}
+	what := "command"
+	if strings.HasPrefix(name, "-") {
+		what = "flag"
+	}
+	p.complain(diag.New(diag.UsageInvalid, fmt.Sprintf("unknown %s %s", what, diag.Quote(name)), remedy))
+	return statusMisuse
+}
+
+// nearest asks whether a command of a similar name is meant; it gives "" where
+// there is none.
+func nearest(parent *cobra.Command, name string) string {
+	parent.SuggestionsMinimumDistance = min((len(name)+1)/2, 2)
+	near := parent.SuggestionsFor(name)
+	if len(near) == 0 {
+		return ""
+	}
+	return "did you mean " + strings.Join(near, " or ") + "?"
+}
+
+// usageError reports a misuse that cobra does not find by itself.
+func usageError(c *cobra.Command, format string, args ...any) error {
+	return diag.New(diag.UsageInvalid, fmt.Sprintf(format, args...), "see "+c.CommandPath()+" --help")
+}
+
+// noArgs refuses arguments, naming the first one.
+func noArgs(c *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usageError(c, "unexpected argument %s", diag.Quote(args[0]))
+	}
+	return nil
+}
+
+// exactly asks for a number of arguments.
+func exactly(n int, what string) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if len(args) != n {
+			return usageError(c, "%s takes %s", c.CommandPath(), what)
+		}
+		return nil
+	}
+}
+
+// joined lists words in messages.
+func joined[T ~string](list []T) string {
+	words := make([]string, len(list))
+	for i, v := range list {
+		words[i] = string(v)
+	}
+	return strings.Join(words, ", ")
+}

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build unix
+
+package cli
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// isInherited reports whether a descriptor is open and was when this process
+// began: everything that a Go program opens is closed on exec.
+func isInherited(fd int) bool {
+	flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0)
+	return err == nil && flags&unix.FD_CLOEXEC == 0
+}
+
+// openResultFile opens a file for writing below the real directory that its
+// path leads to now, if check accepts the real path. The last name is not
+// followed if it is a link, and nothing but a regular file is opened.
+func openResultFile(path string, check func(real string) error) (*os.File, error) {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return nil, err
+	}
+	dir, err := filepath.EvalSymlinks(filepath.Dir(path))
+	if err != nil {
+		return nil, cause(err)
+	}
+	fd, err := openReal(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer unix.Close(fd)
+	name := filepath.Base(path)
+	if err := check(filepath.Join(dir, name)); err != nil {
+		return nil, err
+	}
+	// O_NONBLOCK keeps a fifo from holding up the start.
+	file, err := unix.Openat(fd, name, unix.O_WRONLY|unix.O_CREAT|unix.O_NOFOLLOW|unix.O_CLOEXEC|unix.O_NONBLOCK, 0o600)
+	switch {
+	case errors.Is(err, unix.ELOOP):
+		return nil, errors.New("it is a symbolic link")
+	case errors.Is(err, unix.ENXIO):
+		return nil, errors.New("it is no regular file")
+	case err != nil:
+		return nil, err
+	}
+	var st unix.Stat_t
+	if err := unix.Fstat(file, &st); err != nil || st.Mode&unix.S_IFMT != unix.S_IFREG {
+		unix.Close(file)
+		return nil, errors.New("it is no regular file")
+	}
+	return os.NewFile(uintptr(file), path), nil
+}
+
+// openReal opens a directory name by name, so that none of them can have
+// become a link since it was resolved.
+func openReal(dir string) (int, error) {
+	fd, err := unix.Open("/", searchFlags, 0)
+	if err != nil {
+		return -1, err
+	}
+	for name := range strings.SplitSeq(dir, "/") {
+		if name == "" {
+			continue
+		}
+		next, err := unix.Openat(fd, name, searchFlags|unix.O_NOFOLLOW, 0)
+		unix.Close(fd)
+		if err != nil {
+			return -1, err
+		}
+		fd = next
+	}
+	return fd, nil
+}
+
+func isTerminal(f *os.File) bool {
+	_, err := unix.IoctlGetWinsize(int(f.Fd()), unix.TIOCGWINSZ)
+	return err == nil
+}

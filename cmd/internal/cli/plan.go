@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/caisson-sandbox/caisson/core/backend"
+	"github.com/caisson-sandbox/caisson/core/diag"
+	"github.com/caisson-sandbox/caisson/core/guarantee"
+	"github.com/caisson-sandbox/caisson/core/launch"
+	"github.com/caisson-sandbox/caisson/core/plan"
+	"github.com/caisson-sandbox/caisson/core/sandbox"
+)
+
+// maxFacts bounds a file of recorded facts, in bytes.
+const maxFacts = 4 << 20
+
+func (p *program) planCommand() *cobra.Command {
+	f := &flags{}
+	var facts string
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "plan [flags] [-- COMMAND...]",
+		Short: "Print how a sandbox would be made, and make none",
+		Long: `Print how the sandbox of a policy would be made on this host, and what would
+hold in it. A command is accepted and ignored. Where a needed guarantee cannot
+be upheld the plan is printed all the same, with what is unmet, and the exit
+status is 125.`,
+		RunE: func(c *cobra.Command, _ []string) error {
+			syscalls, err := f.takeForm(c)
+			if err != nil {
+				return err
+			}
+			if syscalls && asJSON {
+				return usageError(c, "--show syscalls and --json exclude each other")
+			}
+			prepared, refused := p.planned(c.Context(), f, facts)
+			if prepared == nil || prepared.Plan == nil {
+				return refused
+			}
+			if err := p.printPlan(prepared.Plan, syscalls, asJSON); err != nil {
+				return err
+			}
+			return refused
+		},
+	}
+	c.Flags().SetInterspersed(false)
+	f.add(c)
+	s := c.Flags()
+	s.Lookup("show").Usage = "let `PATH` be read although it is hidden; or syscalls: print the list of system calls (repeatable)"
+	s.StringVar(&facts, "facts", "", "plan for the host whose facts are in `FILE`, as backends --json prints them")
+	s.BoolVar(&asJSON, "json", false, "print the plan as canonical JSON")
+	return c
+}
+
+// takeForm takes the form of the plan out of the values of --show. A path of
+// that name is written with a directory, as ./syscalls.
+func (f *flags) takeForm(c *cobra.Command) (syscalls bool, err error) {
+	var paths []string
+	for _, v := range f.show {
+		switch v {
+		case "syscalls":
+			syscalls = true
+		case "profile":
+			return false, usageError(c, "--show profile: no backend of this system has a profile; write --show syscalls")
+		default:
+			paths = append(paths, v)
+		}
+	}
+	f.show = paths
+	return syscalls, nil
+}
+
+// planned prepares the sandbox of the flags. What was prepared is there also
+// with an error where a plan could be made.
+func (p *program) planned(ctx context.Context, f *flags, facts string) (*sandbox.Prepared, error) {
+	o := &sandbox.Options{Prefer: f.backend}
+	if facts != "" {
+		text, err := readFacts(facts)
+		if err != nil {
+			return nil, err
+		}
+		for _, b := range sandbox.Backends() {
+			o.Backends = append(o.Backends, recorded{b, text})
+		}
+	}
+	wanted, notes, err := f.policy(p.stdin)
+	if err != nil {
+		return nil, err
+	}
+	prepared, err := sandbox.Prepare(ctx, wanted, o)
+	if prepared != nil && !f.quiet {
+		for _, d := range append(notes, prepared.Notes...) {
+			if f.verbose || isTerminal(p.stderr) {
+				p.note(d)
+			}
+		}
+	}
+	return prepared, err
+}
+
+func (p *program) printPlan(made *plan.Plan, syscalls, asJSON bool) error {
+	switch {
+	case syscalls:
+		text, err := launch.Syscalls(made)
+		if err != nil {
+			return err
+		}
+		_, err = io.WriteString(p.stdout, text)
+		return err
+	case asJSON:
+		text, err := plan.Encode(made)
+		if err != nil {
+			return err
+		}
+		_, err = p.stdout.Write(append(text, '\n'))
+		return err
+	}
+	return made.Explain(p.stdout)
+}
+
+func readFacts(path string) (json.RawMessage, error) {
+	refuse := func(err error) error {
+		return diag.New(diag.UsageInvalid, fmt.Sprintf("the facts in %s: %v", diag.Quote(path), err), "record them with caisson backends --json")
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, refuse(cause(err))
+	}
+	defer file.Close()
+	text, err := io.ReadAll(io.LimitReader(file, maxFacts+1))
+	switch {
+	case err != nil:
+		return nil, refuse(cause(err))
+	case len(text) > maxFacts:
+		return nil, refuse(errors.New("the file is too large"))
+	case !json.Valid(text):
+		return nil, refuse(errors.New("the file is no JSON"))
+	}
+	return text, nil
+}
+
+// recorded is a backend on a host that is known by its facts alone. What they
+// allow is for the plan to say: its claims are not checked against a report.
+type recorded struct {
+	backend.Backend
+	facts json.RawMessage
+}
+
+func (r recorded) Probe(context.Context) (backend.Report, error) {
+	offers := guarantee.Set{}
+	for _, i := range guarantee.All() {
+		offers[i.ID] = guarantee.Claim{By: guarantee.ByKernel}
+	}
+	return backend.Report{Usable: true, Offers: offers, Facts: r.facts}, nil
+}

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/caisson-sandbox/caisson/core/diag"
+	"github.com/caisson-sandbox/caisson/core/policy"
+)
+
+func (p *program) policyCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "policy",
+		Short: "Make, check, print and trust policy files",
+		RunE: func(c *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return usageError(c, "no command of caisson policy is named")
+			}
+			remedy := "see caisson policy --help"
+			if near := nearest(c, args[0]); near != "" {
+				remedy = near
+			}
+			return diag.New(diag.UsageInvalid, "unknown command caisson policy "+diag.Quote(args[0]), remedy)
+		},
+	}
+	for _, sub := range []*cobra.Command{
+		p.policyInit(), p.policyCheck(), p.policyPrint(), p.policySchema(), p.policyTrust(), p.policyUntrust(),
+	} {
+		sub.DisableFlagsInUseLine = true
+		c.AddCommand(sub)
+	}
+	return c
+}
+
+// policyTemplate is what `caisson policy init` writes: the standard policy,
+// with what is often added as comments.
+const policyTemplate = `# Policy of caisson for this project. It may tighten what holds anyway; what
+# widens it counts once a person has read it and said: caisson policy trust FILE
+# See caisson help policy.
+version = 1
+
+[files]
+# protect = ["vendor"]       # readable, not writable
+# hide    = ["testdata/key"] # neither read nor listed
+# write   = ["~/.cache/tool"] # writable too
+
+[network]
+mode = "offline"
+
+[limits]
+# time = "10m"
+`
+
+func (p *program) policyInit() *cobra.Command {
+	return &cobra.Command{
+		Use:   "init [FILE]",
+		Short: "Write a policy file to begin with, .caisson.toml by default",
+		Long:  "Write a policy file to begin with, .caisson.toml by default. A file that exists is never changed.",
+		Args:  cobra.MaximumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			name := ".caisson.toml"
+			if len(args) == 1 {
+				name = args[0]
+			}
+			file, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+			if errors.Is(err, fs.ErrExist) {
+				p.say(diag.Quote(name) + " exists and was not changed")
+				return status(statusNo)
+			}
+			if err != nil {
+				return fmt.Errorf("write a policy: %w", err)
+			}
+			_, err = file.WriteString(policyTemplate)
+			if closed := file.Close(); err == nil {
+				err = closed
+			}
+			if err != nil {
+				return fmt.Errorf("write a policy: %w", err)
+			}
+			fmt.Fprintln(p.stdout, diag.Quote(name)+" was written")
+			return nil
+		},
+	}
+}
+
+func (p *program) policyCheck() *cobra.Command {
+	return &cobra.Command{
+		Use:   "check FILE...",
+		Short: "Say what is wrong with policy files",
+		Long:  "Say what is wrong with policy files, by file and line. The exit status is 1 if anything is.",
+		RunE: func(c *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return usageError(c, "no file to check is named")
+			}
+			bad := false
+			for _, name := range args {
+				if err := p.checkFile(name); err != nil {
+					p.complain(err)
+					bad = true
+				}
+			}
+			if bad {
+				return status(statusNo)
+			}
+			return nil
+		},
+	}
+}
+
+func (p *program) policyPrint() *cobra.Command {
+	f := &flags{}
+	var origins, asJSON bool
+	c := &cobra.Command{
+		Use:   "print [flags]",
+		Short: "Print the policy that the files and flags add up to",
+		Args:  noArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			wanted, _, err := f.policy(p.stdin)
+			if err != nil {
+				return err
+			}
+			switch {
+			case asJSON && origins:
+				return printJSON(p.stdout, wanted.Settings())
+			case asJSON:
+				return printJSON(p.stdout, wanted)
+			}
+			_, err = fmt.Fprint(p.stdout, policyText(wanted, origins))
+			return err
+		},
+	}
+	f.add(c)
+	c.Flags().BoolVar(&origins, "origins", false, "say where each value was set")
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return c
+}
+
+// policyText gives one line for each value in force.
+func policyText(wanted policy.Policy, origins bool) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "version = %d\n", policy.Version)
+	for _, s := range wanted.Settings() {
+		line := s.Name + " = " + diag.Quote(s.Value)
+		if origins {
+			line = fmt.Sprintf("%-48s # %s", line, s.Origin)
+		}
+		b.WriteString(printable(line) + "\n")
+	}
+	return b.String()
+}
+
+func (p *program) policySchema() *cobra.Command {
+	return &cobra.Command{
+		Use:   "schema",
+		Short: "Print the JSON Schema of policy files",
+		Args:  noArgs,
+		RunE: func(*cobra.Command, []string) error {
+			text, err := policy.Schema()
+			if err == nil {
+				_, err = p.stdout.Write(text)
+			}
+			return err
+		},
+	}
+}

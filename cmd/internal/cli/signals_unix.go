@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build unix
+
+package cli
+
+import (
+	"os"
+	"os/signal"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/caisson-sandbox/caisson/core/sandbox"
+)
+
+// signals passes signals on to the command. What the terminal sends reaches
+// the command by itself, as it is in the foreground too; the stop signals of
+// the terminal are never caught, so that the shell sees caisson stop.
+type signals struct {
+	caught chan os.Signal
+	done   chan struct{}
+}
+
+// catchSignals begins to hold signals back, so that none ends caisson between
+// the start of the command and passTo. Ignored ones stay ignored.
+func catchSignals() *signals {
+	s := &signals{caught: make(chan os.Signal, 16), done: make(chan struct{})}
+	for _, sig := range []os.Signal{
+		syscall.SIGINT, syscall.SIGQUIT, syscall.SIGHUP, syscall.SIGTERM,
+		syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGALRM, syscall.SIGVTALRM, syscall.SIGPROF,
+	} {
+		if !signal.Ignored(sig) {
+			signal.Notify(s.caught, sig)
+		}
+	}
+	return s
+}
+
+// passTo passes what was caught, and what is from now on, to the command.
+func (s *signals) passTo(cmd *sandbox.Cmd) {
+	go func() {
+		for {
+			select {
+			case sig := <-s.caught:
+				if n := sig.(syscall.Signal); !fromTerminal(n) {
+					_ = cmd.Signal(n) // it may have ended just now
+				}
+			case <-s.done:
+				return
+			}
+		}
+	}()
+}
+
+func (s *signals) stop() {
+	signal.Stop(s.caught)
+	close(s.done)
+}
+
+// fromTerminal reports whether the terminal sent a signal, and so sent it to
+// the command too. Go does not tell who sent a signal. While caisson is in the
+// foreground of its terminal, an interrupt is taken for a key; a hangup is the
+// terminal's where the terminal is gone.
+func fromTerminal(sig syscall.Signal) bool {
+	if sig != syscall.SIGINT && sig != syscall.SIGQUIT && sig != syscall.SIGHUP {
+		return false
+	}
+	tty, err := unix.Open("/dev/tty", unix.O_RDWR|unix.O_CLOEXEC|unix.O_NOCTTY, 0)
+	if err != nil {
+		// A terminal that hung up cannot be opened any more: EIO, tty(4).
+		return sig == syscall.SIGHUP && err == unix.EIO
+	}
+	defer unix.Close(tty)
+	group, err := unix.IoctlGetInt(tty, unix.TIOCGPGRP)
+	if sig == syscall.SIGHUP {
+		return err != nil
+	}
+	return err == nil && group == unix.Getpgrp()
+}
