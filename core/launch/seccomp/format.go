@@ -45,11 +45,7 @@ func formatOne(i Instruction, at int) string {
 	case jumpAnySet:
 		return fmt.Sprintf("if any of %#x goto %d else %d", i.K, yes, no)
 	case returnValue:
-		v := verdictOf(i.K)
-		if v.Action != "errno" {
-			return "return " + v.Action
-		}
-		return "return " + errnoName(v.Errno)
+		return "return " + verdictOf(i.K).String()
 	}
 	return fmt.Sprintf("unknown code %#x", i.Code)
 }

@@ -81,3 +81,11 @@ func verdictOf(result uint32) Verdict {
 	}
 	return Verdict{Action: "errno", Errno: int(result &^ retErrno)}
 }
+
+// String returns the action or, for "errno", the name of the error.
+func (v Verdict) String() string {
+	if v.Action == "errno" {
+		return errnoName(v.Errno)
+	}
+	return v.Action
+}
