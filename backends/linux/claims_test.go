@@ -104,7 +104,6 @@ func TestClaims(t *testing.T) {
 		{name: "memory", id: guarantee.LimitMemory, reason: "control group", weaker: true},
 		{name: "denials", id: guarantee.DenialsReported, reason: "not observed", weaker: true},
 		{name: "allowlist", id: guarantee.NetAllowlist, reason: "between offline and online"},
-		{name: "a guarantee of the future", id: "net.quantum", reason: "does not uphold", weaker: true},
 	} {
 		f := userFacts()
 		if c.facts != nil {

@@ -116,6 +116,9 @@ func compiled(t testing.TB, f Facts, r *policy.Resolved) *plan.Plan {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if err := p.Validate(); err != nil {
+		t.Fatalf("the plan is invalid: %v\n%s", err, render(p))
+	}
 	return p
 }
 

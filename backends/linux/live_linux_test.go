@@ -45,7 +45,7 @@ func TestMain(m *testing.M) {
 
 func actors() map[string]func() error {
 	return map[string]func() error{
-		"checkout": checkout, "tmp": tmpDir, "aliases": aliased, "devices": devices, "nested": nested, "probe": probeInside,
+		"checkout": checkout, "tmp": tmpDir, "links": links, "aliases": aliased, "devices": devices, "nested": nested, "probe": probeInside,
 	}
 }
 
@@ -118,7 +118,7 @@ func copied(t *testing.T, from, to string) {
 
 func TestLive(t *testing.T) {
 	t.Parallel()
-	for _, name := range []string{"checkout", "tmp", "nested"} {
+	for _, name := range []string{"checkout", "links", "tmp", "nested"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			act(t, name, -1, 0)
@@ -262,6 +262,23 @@ func checkout() error {
 		"echo x > /tmp/x; echo x > /var/tmp/x; echo x > /dev/shm/x; deny 'ls /tmp/out*'; deny 'echo x > /run/x'; deny 'echo x > /dev/x'; deny 'echo x > /proc/sys/kernel/domainname'",
 		"test $(ls /proc | grep -c '^[0-9]*$') -lt 6; deny 'ls /dev/mem'; echo x > /dev/null; deny 'chmod 600 /dev/null'",
 		"test -d "+home+"/.local/state/caisson; deny 'ls "+home+"/.local/state/caisson/trial'; test -w "+home+"/.local/state/caisson/caches/*",
+	)
+}
+
+// links hides and protects symbolic links, and what they lead to.
+func links() error {
+	if err := files("ws/real/f", "elsewhere/key"); err != nil {
+		return err
+	}
+	if err := errors.Join(os.Symlink("real", "ws/link"), os.Symlink("elsewhere", "secret")); err != nil {
+		return err
+	}
+	p := policy.Standard("ws")
+	p.Files.Protect = []string{"ws/link"}
+	p.Files.Hide = []string{"secret"}
+	return within(p,
+		"deny 'rm link'; deny 'mv link l'; deny 'ln -sfn /etc link'; deny 'echo x > link/f'; deny 'echo x > real/f'; deny 'mv real r'; cat link/f",
+		"cd ..; deny 'cat secret/key'; deny 'ls secret/'; deny 'cat elsewhere/key'; deny 'ls elsewhere'",
 	)
 }
 

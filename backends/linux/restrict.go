@@ -11,12 +11,11 @@ import (
 
 // restrictions are the steps after the mounts, in the order of their effect.
 func restrictions(f Facts, r *policy.Resolved, mounts []plan.Step) []plan.Step {
-	online := r.Network().Mode == policy.Online
 	steps := []plan.Step{limits(f, r), plan.ProcessGroup{Own: !f.signalScope()}}
 	if f.Notify {
-		steps = append(steps, plan.Broker{Bind: online, Allow: r.Network().Unix})
+		steps = append(steps, plan.Broker{Allow: r.Network().Unix})
 	}
-	return append(steps, plan.Privileges{}, landlock(f, mounts), filter(filterOptions{Broker: f.Notify, BrokerBind: f.Notify && online}))
+	return append(steps, plan.Privileges{}, landlock(f, mounts), filter(filterOptions{Broker: f.Notify}))
 }
 
 // limits bounds core files to 1 byte: a piped core_pattern runs a program of
