@@ -2,10 +2,7 @@
 
 package launch
 
-import (
-	"bytes"
-	"encoding/binary"
-)
+import "encoding/binary"
 
 // A launch list is executed by a process of its own: a static executable of
 // two segments, made in a sealed memfd. The first holds imageText, the walker
@@ -22,31 +19,43 @@ const (
 )
 
 // elfMachine is EM_X86_64 or EM_AARCH64 of elf(5).
-var elfMachines = map[string]uint16{"amd64": 62, "arm64": 183}
+func elfMachine(arch string) uint16 {
+	if arch == "arm64" {
+		return 183
+	}
+	return 62
+}
 
-// imageFile returns the executable for a data segment, per elf(5).
-func imageFile(arch string, data []byte) []byte {
+// imageHead returns what precedes the data segment in the executable, per
+// elf(5): the headers and the walker. Between it and dataOffset lies a hole.
+func imageHead(arch string, dataSize int) []byte {
 	const (
 		ptLoad, ptStack = 1, 0x6474e551
 		r, w, x         = 4, 2, 1
 	)
 	text := imageText()
 	le := binary.LittleEndian
-	var b bytes.Buffer
-	put := func(vs ...any) {
-		for _, v := range vs {
-			_ = binary.Write(&b, le, v) // into a bytes.Buffer: cannot fail
+	b := make([]byte, 0, textOffset+len(text))
+	b = append(b, "\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00"...)
+	b = le.AppendUint16(b, 2) // ET_EXEC
+	b = le.AppendUint16(b, elfMachine(arch))
+	b = le.AppendUint32(b, 1)
+	b = le.AppendUint64(b, imageBase+textOffset) // entry
+	b = le.AppendUint64(b, 64)                   // program headers
+	b = le.AppendUint64(b, 0)
+	b = le.AppendUint32(b, 0)
+	for _, v := range []uint16{64, 56, 3, 0, 0, 0} {
+		b = le.AppendUint16(b, v)
+	}
+	segment := func(kind, flags uint32, offset, address, size, align uint64) {
+		b = le.AppendUint32(b, kind)
+		b = le.AppendUint32(b, flags)
+		for _, v := range []uint64{offset, address, address, size, size, align} {
+			b = le.AppendUint64(b, v)
 		}
 	}
-	b.WriteString("\x7fELF\x02\x01\x01")
-	b.Write(make([]byte, 9))
-	put(uint16(2), elfMachines[arch], uint32(1), uint64(imageBase+textOffset), uint64(64), uint64(0),
-		uint32(0), uint16(64), uint16(56), uint16(3), uint16(0), uint16(0), uint16(0))
-	put(uint32(ptLoad), uint32(r|x), uint64(0), uint64(imageBase), uint64(imageBase), uint64(textOffset+len(text)), uint64(textOffset+len(text)), uint64(pageSize))
-	put(uint32(ptLoad), uint32(r|w), uint64(dataOffset), uint64(dataAddress), uint64(dataAddress), uint64(len(data)), uint64(len(data)), uint64(pageSize))
-	put(uint32(ptStack), uint32(r|w), uint64(0), uint64(0), uint64(0), uint64(0), uint64(0), uint64(16))
-	b.Write(text)
-	b.Write(make([]byte, dataOffset-b.Len()))
-	b.Write(data)
-	return b.Bytes()
+	segment(ptLoad, r|x, 0, imageBase, uint64(textOffset+len(text)), pageSize)
+	segment(ptLoad, r|w, dataOffset, dataAddress, uint64(dataSize), pageSize)
+	segment(ptStack, r|w, 0, 0, 0, 16)
+	return append(b, text...)
 }

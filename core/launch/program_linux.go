@@ -195,14 +195,14 @@ func (p *program) memfd() (int, error) {
 	if err != nil {
 		return -1, fmt.Errorf("memfd_create: %w", err)
 	}
-	image := imageFile(runtime.GOARCH, p.segment())
-	for len(image) > 0 {
-		n, err := unix.Write(fd, image)
-		if err != nil {
-			unix.Close(fd)
-			return -1, fmt.Errorf("write launch list: %w", err)
-		}
-		image = image[n:]
+	segment := p.segment()
+	err = writeAt(fd, imageHead(runtime.GOARCH, len(segment)), 0)
+	if err == nil {
+		err = writeAt(fd, segment, dataOffset)
+	}
+	if err != nil {
+		unix.Close(fd)
+		return -1, fmt.Errorf("write launch list: %w", err)
 	}
 	const seals = unix.F_SEAL_SEAL | unix.F_SEAL_SHRINK | unix.F_SEAL_GROW | unix.F_SEAL_WRITE
 	if _, err := unix.FcntlInt(uintptr(fd), unix.F_ADD_SEALS, seals); err != nil {
@@ -210,4 +210,15 @@ func (p *program) memfd() (int, error) {
 		return -1, fmt.Errorf("seal launch list: %w", err)
 	}
 	return fd, nil
+}
+
+func writeAt(fd int, b []byte, at int64) error {
+	for len(b) > 0 {
+		n, err := unix.Pwrite(fd, b, at)
+		if err != nil {
+			return err
+		}
+		b, at = b[n:], at+int64(n)
+	}
+	return nil
 }

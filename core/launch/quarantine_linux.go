@@ -20,6 +20,36 @@ import (
 // Names that appear later are moved at the end, one time each.
 const maxMoves = 64
 
+// checkoutTime is how long a name that a commit holds may be something else:
+// git makes a file first and fills it then.
+const checkoutTime = time.Second
+
+// stays says whether what appeared may stay, at least for now: it is what a
+// commit from before the run holds at this path.
+func (w *watch) stays(a *absentPath) bool {
+	if a.tracked == nil {
+		a.tracked = w.git.findTracked(a.path)
+	}
+	if len(a.tracked.entries) == 0 {
+		return false
+	}
+	if a.tracked.holds(a.path) {
+		a.since = time.Time{}
+		if !w.over && w.inotify != nil {
+			wd, err := w.add(a.path, unix.IN_CREATE|unix.IN_MOVED_TO|unix.IN_CLOSE_WRITE)
+			if err == nil {
+				w.whole[wd] = true
+			}
+		}
+		return true
+	}
+	if a.since.IsZero() {
+		a.since = time.Now()
+	}
+	w.again = time.Since(a.since) < checkoutTime && !w.over
+	return w.again
+}
+
 // quarantine moves away what appeared under a name that tools outside trust,
 // and says how it is brought back. It does so whoever made it: the host cannot
 // tell a command's file from one of the user.

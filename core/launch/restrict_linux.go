@@ -16,15 +16,21 @@ import (
 // NO_SETUID_FIXUP, KEEP_CAPS_LOCKED, NO_CAP_AMBIENT_RAISE, see capabilities(7).
 const secureBits = 0xef
 
-// capabilities is how many capability numbers are dropped from the bounding
-// set; those above the kernel's last one give EINVAL, which is ignored.
-const capabilities = 64
+// capabilities is how many capabilities there are, CAP_LAST_CAP and 0 counted.
+// The attestation reads back that the sets are empty; with no_new_privs a
+// capability that a newer kernel adds could not come back by an exec either.
+const capabilities = unix.CAP_LAST_CAP + 1
 
-// dropPrivileges adds what the step Privileges means.
-func (p *program) dropPrivileges() {
+// boundCapabilities empties the bounding set, which matters to what executes
+// other programs. An older kernel does not know the last ones (EINVAL).
+func (p *program) boundCapabilities() {
 	for c := range capabilities {
 		p.call(fmt.Sprintf("drop capability %d from the bounding set", c), unix.SYS_PRCTL, num(unix.PR_CAPBSET_DROP), num(c)).with(flagIgnore)
 	}
+}
+
+// dropPrivileges adds what the step Privileges means.
+func (p *program) dropPrivileges() {
 	p.call("lock the secure bits", unix.SYS_PRCTL, num(unix.PR_SET_SECUREBITS), num(secureBits))
 	header := make([]byte, 8)
 	binary.LittleEndian.PutUint32(header, unix.LINUX_CAPABILITY_VERSION_3)

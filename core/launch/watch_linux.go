@@ -5,6 +5,7 @@ package launch
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"os"
 	"path"
@@ -33,6 +34,7 @@ type watch struct {
 	inotify  *os.File
 	parents  map[string]int32 // directory → watch descriptor
 	names    map[string]bool  // of the events in directories that matter
+	whole    map[int32]bool   // watch descriptors of which every event matters
 	done     chan struct{}    // closed when the goroutine has ended
 	stop     chan struct{}
 	stopOnce sync.Once
@@ -42,6 +44,7 @@ type watch struct {
 	guarded []*guardedPath
 	moved   int    // how many paths were moved away
 	store   string // this sandbox's directory of the quarantine, "" before the first
+	again   bool   // look again soon
 	broken  bool   // the sandbox was killed
 	over    bool   // nothing in the sandbox is alive
 }
@@ -50,6 +53,9 @@ type watch struct {
 type absentPath struct {
 	path string
 	held *hold // its placeholder, nil: it is not held
+
+	tracked *tracked  // what commits hold there; nil: not looked up
+	since   time.Time // when it was first seen to be something else
 }
 
 // guardedPath is a path that is mounted on itself inside.
@@ -65,7 +71,7 @@ type guardedPath struct {
 // first command starts; the slow part runs beside the command. The result is
 // nil if there is nothing to watch.
 func startWatch(s *Sandbox) (*watch, error) {
-	w := &watch{sandbox: s, names: map[string]bool{}, parents: map[string]int32{}, done: make(chan struct{}), stop: make(chan struct{}), initFD: -1}
+	w := &watch{sandbox: s, names: map[string]bool{}, whole: map[int32]bool{}, parents: map[string]int32{}, done: make(chan struct{}), stop: make(chan struct{}), initFD: -1}
 	for _, step := range s.plan.Steps {
 		switch st := step.(type) {
 		case plan.Watch:
@@ -92,7 +98,7 @@ func startWatch(s *Sandbox) (*watch, error) {
 	}
 	if s.holds != nil {
 		for _, h := range s.holds.list {
-			w.absent = append(w.absent, &absentPath{h.path, h})
+			w.absent = append(w.absent, &absentPath{path: h.path, held: h})
 		}
 	}
 	if len(w.absent) == 0 && len(w.guarded) == 0 && w.git.empty() {
@@ -119,7 +125,18 @@ func (w *watch) run() {
 	w.look() // what happened before the watches were there
 	buf := make([]byte, 16<<10)
 	for {
+		var deadline time.Time
+		if w.again {
+			deadline = time.Now().Add(pollInterval)
+		}
+		if w.inotify.SetReadDeadline(deadline) != nil {
+			return // closed
+		}
 		n, err := w.inotify.Read(buf)
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			w.look()
+			continue
+		}
 		if err != nil {
 			return
 		}
@@ -195,10 +212,10 @@ func (w *watch) add(name string, mask uint32) (wd int32, err error) {
 func (w *watch) relevant(events []byte) bool {
 	const header = 16
 	for len(events) >= header {
-		size := int(binary.NativeEndian.Uint32(events[12:]))
+		wd, size := int32(binary.NativeEndian.Uint32(events)), int(binary.NativeEndian.Uint32(events[12:]))
 		name := string(bytes.TrimRight(events[header:header+size], "\x00"))
 		events = events[header+size:]
-		if name == "" || w.names[name] {
+		if name == "" || w.names[name] || w.whole[wd] {
 			return true
 		}
 	}
@@ -207,11 +224,13 @@ func (w *watch) relevant(events []byte) bool {
 
 // look compares all paths with what they should be, and acts.
 func (w *watch) look() {
+	w.again = false
 	for _, a := range w.absent {
 		id, _, err := journal.Look(unix.AT_FDCWD, a.path)
-		if err == nil && !(a.held != nil && (id == a.held.id || a.held.matches())) {
-			w.quarantine(a.path)
+		if err != nil || a.held != nil && (id == a.held.id || a.held.matches()) || w.stays(a) {
+			continue
 		}
+		w.quarantine(a.path)
 	}
 	for _, g := range w.guarded {
 		id, _, err := journal.Look(unix.AT_FDCWD, g.path)
@@ -240,6 +259,11 @@ func (w *watch) finish() {
 		}
 	}
 	w.git.tellAll(w.tell)
+	for _, a := range w.absent {
+		if a.tracked != nil {
+			a.tracked.close()
+		}
+	}
 	unix.Close(w.initFD)
 }
 

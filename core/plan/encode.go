@@ -10,6 +10,7 @@ import (
 	"reflect"
 
 	"github.com/caisson-sandbox/caisson/core/diag"
+	"github.com/caisson-sandbox/caisson/core/guarantee"
 	"github.com/caisson-sandbox/caisson/core/internal/strict"
 )
 
@@ -23,15 +24,23 @@ func steps() []Step {
 
 // planJSON is a Plan whose steps are tagged objects: {"step":"bind",…}.
 type planJSON struct {
-	Plan
-	Steps []json.RawMessage `json:"steps"`
+	Format  int               `json:"format"`
+	Backend string            `json:"backend"`
+	OS      string            `json:"os"`
+	Arch    string            `json:"arch"`
+	Claims  guarantee.Set     `json:"claims"`
+	Unmet   []Unmet           `json:"unmet,omitempty"`
+	Steps   []json.RawMessage `json:"steps"`
+	Env     []EnvEdit         `json:"env,omitempty"`
+	Notes   []diag.Diagnostic `json:"notes,omitempty"`
 }
 
-// Encode returns the canonical JSON of a plan: equal plans give equal bytes.
+// Encode returns the canonical JSON of a plan: equal plans give equal bytes. A
+// path that is not valid UTF-8 is an error: JSON would change it.
 func Encode(p *Plan) ([]byte, error) {
-	out := planJSON{Plan: *p, Steps: []json.RawMessage{}}
+	out := planJSON{p.Format, p.Backend, p.OS, p.Arch, p.Claims, p.Unmet, nil, p.Env, p.Notes}
 	for _, s := range p.Steps {
-		body, err := json.Marshal(s)
+		body, err := strict.Canonical(s)
 		if err != nil {
 			return nil, fmt.Errorf("encode step %s: %w", s.Name(), err)
 		}
@@ -41,7 +50,11 @@ func Encode(p *Plan) ([]byte, error) {
 		}
 		out.Steps = append(out.Steps, append([]byte(tag), body[1:]...))
 	}
-	return strict.Canonical(out)
+	text, err := strict.Canonical(out)
+	if err != nil {
+		return nil, fmt.Errorf("encode plan: %w", err)
+	}
+	return text, nil
 }
 
 // Digest is the SHA-256 of the canonical JSON, in hexadecimal.

@@ -117,7 +117,7 @@ func checkStep(s Step) error {
 		if st.Mode > 0o1777 {
 			return fmt.Errorf("mode %o", st.Mode)
 		}
-		return absolute(st.Path)
+		return belowRoot(st.Path)
 	case Devices:
 		for _, n := range st.Names {
 			if n == "" || strings.ContainsAny(n, "/\x00") || n == ".." {
@@ -125,7 +125,10 @@ func checkStep(s Step) error {
 			}
 		}
 	case Link:
-		return absolute(st.Path)
+		if st.Target == "" || strings.Contains(st.Target, "\x00") {
+			return fmt.Errorf("target %q", st.Target)
+		}
+		return belowRoot(st.Path)
 	case Bind:
 		if err := oneOf("access", st.Access, "read", "write"); err != nil {
 			return err
@@ -141,12 +144,12 @@ func checkStep(s Step) error {
 				return err
 			}
 		}
-		if st.Path == "/" {
-			return fmt.Errorf("the root cannot be bound")
-		}
-		return absolute(st.Path)
+		return belowRoot(st.Path)
 	case Cover:
-		return absolute(st.Path)
+		if err := oneOf("kind", st.Kind, "dir", "file", "symlink", "other"); err != nil {
+			return err
+		}
+		return belowRoot(st.Path)
 	case MountPoint:
 		if err := oneOf("kind", st.Kind, "dir", "file", "symlink", "other"); err != nil {
 			return err
@@ -156,7 +159,7 @@ func checkStep(s Step) error {
 		if err := oneOf("kind", st.Kind, "dir", "file"); err != nil {
 			return err
 		}
-		return absolute(st.Path)
+		return belowRoot(st.Path)
 	case Proc:
 		for _, n := range st.Covered {
 			if err := absolute("/" + n); err != nil {
@@ -189,8 +192,32 @@ func checkStep(s Step) error {
 			}
 		}
 	case Seccomp:
-		for _, r := range st.Rules {
-			if err := oneOf("action", r.Action, "errno", "notify", "kill"); err != nil {
+		return checkSeccomp(st)
+	}
+	return nil
+}
+
+// checkSeccomp leaves names of calls and errors to the compiler of filters,
+// which has the tables.
+func checkSeccomp(st Seccomp) error {
+	if st.Newest <= 0 {
+		return fmt.Errorf("newest %d", st.Newest)
+	}
+	for _, r := range st.Rules {
+		if len(r.Calls) == 0 {
+			return fmt.Errorf("a rule names no call")
+		}
+		if err := oneOf("action", r.Action, "errno", "notify", "kill"); err != nil {
+			return err
+		}
+		if isErrno := strings.HasPrefix(r.Errno, "E"); isErrno != (r.Action == "errno") || r.Errno != "" && !isErrno {
+			return fmt.Errorf("errno %q with action %q", r.Errno, r.Action)
+		}
+		for _, c := range r.When {
+			if c.Arg < 0 || c.Arg > 5 {
+				return fmt.Errorf("there is no argument %d", c.Arg)
+			}
+			if err := oneOf("op", c.Op, "==", "!="); err != nil {
 				return err
 			}
 		}
@@ -204,6 +231,14 @@ func absolute(name string) error {
 		return fmt.Errorf("path %q is not absolute and clean", name)
 	}
 	return nil
+}
+
+// belowRoot is absolute for what is mounted or made: never the root itself.
+func belowRoot(name string) error {
+	if name == "/" {
+		return fmt.Errorf("path is the root itself")
+	}
+	return absolute(name)
 }
 
 func oneOf(field, value string, known ...string) error {

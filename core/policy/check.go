@@ -53,18 +53,13 @@ func checkValue(s setting, v string) (message, remedy string) {
 	if strings.IndexByte(v, 0) >= 0 {
 		return "a NUL character", ""
 	}
-	if s.paths {
+	if s.kind != plain {
 		return checkPath(s, v)
 	}
+	if known := words(s.name); known != nil && !slices.Contains(known, v) {
+		return fmt.Sprintf("unknown value %q", v), strict.DidYouMean(v, known)
+	}
 	switch s.name {
-	case "extends":
-		return checkWord(v, "standard", "read-only")
-	case "network.mode":
-		return checkWord(v, string(Offline), string(Allowlist), string(Online))
-	case "env.inherit":
-		return checkWord(v, "clean", "all")
-	case "caches.mode":
-		return checkWord(v, "private", "off")
 	case "require", "allow-weaker":
 		var ids []string
 		for _, i := range guarantee.All() {
@@ -104,27 +99,22 @@ func checkValue(s setting, v string) (message, remedy string) {
 
 func validPort(port int) bool { return port >= 1 && port <= 65535 }
 
-func checkWord(v string, known ...string) (message, remedy string) {
-	if slices.Contains(known, v) {
-		return "", ""
-	}
-	return fmt.Sprintf("unknown value %q", v), strict.DidYouMean(v, known)
-}
-
 // checkPath refuses what looks like a path and would silently name another
 // file, or none: patterns, variables, other people's homes. Brackets and braces
-// are literal, since they are common in names of real files.
+// are literal, since they are common in names of real files. A workspace may
+// have any name: one that does not exist is refused, so nothing is silent.
 func checkPath(s setting, v string) (message, remedy string) {
 	switch {
 	case v == "":
 		return "an empty path", ""
 	case isSet(v):
-		if !s.sets {
+		if s.kind != pathOrSet {
 			return fmt.Sprintf("a set cannot stand here: %s", diag.Quote(v)), "a path that begins with @ is written ./" + diag.Quote(v)
 		}
 		if _, ok := setNamed(v); !ok {
 			return unknownSet(v)
 		}
+	case s.name == "workspace":
 	case strings.ContainsAny(strings.TrimPrefix(v, `\\?\`), "*?"):
 		return fmt.Sprintf("%s is a pattern, and no operating system can enforce one without a race", diag.Quote(v)),
 			"name the directory instead"

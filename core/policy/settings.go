@@ -12,9 +12,9 @@ import (
 type setting struct {
 	name    string // "files.write"
 	shape   shape
-	paths   bool // values are paths
-	sets    bool // or names of sets
+	kind    valueKind
 	project projectRule
+	about   string // one sentence for the schema
 }
 
 // shape is how many values a setting has.
@@ -24,6 +24,15 @@ const (
 	one   shape = iota // the highest layer that sets it wins
 	many               // the layers add up
 	pairs              // the layers add up, by name
+)
+
+// valueKind is what the values of a setting name.
+type valueKind uint8
+
+const (
+	plain valueKind = iota
+	path
+	pathOrSet
 )
 
 // projectRule is what a project file may do with a setting.
@@ -39,29 +48,52 @@ const (
 // settings lists every setting, in the order of the documentation.
 func settings() []setting {
 	return []setting{
-		{"extends", one, false, false, compared},
-		{"workspace", many, true, false, loosens},
-		{"require", many, false, false, tightens},
-		{"allow-weaker", many, false, false, never},
-		{"files.write", many, true, false, loosens},
-		{"files.protect", many, true, true, tightens},
-		{"files.hide", many, true, true, tightens},
-		{"files.show", many, true, true, loosens},
-		{"files.unprotect", many, true, true, never},
-		{"network.mode", one, false, false, compared},
-		{"network.allow", many, false, false, loosens},
-		{"network.deny", many, false, false, tightens},
-		{"network.loopback", many, false, false, never},
-		{"network.publish", many, false, false, never},
-		{"network.unix", many, true, false, never},
-		{"env.inherit", one, false, false, compared},
-		{"env.pass", many, false, false, loosens},
-		{"env.set", pairs, false, false, loosens},
-		{"caches.mode", one, false, false, compared},
-		{"limits.time", one, false, false, compared},
-		{"limits.memory", one, false, false, compared},
-		{"limits.processes", one, false, false, compared},
-		{"final", many, false, false, never},
+		{"extends", one, plain, compared,
+			"What is built upon: standard, or read-only, in which the workspace cannot be written."},
+		{"workspace", many, path, loosens,
+			"The directories to work in, which can be written. The default is the current directory."},
+		{"require", many, plain, tightens,
+			"Guarantees that are needed beyond the standard contract."},
+		{"allow-weaker", many, plain, never,
+			"Guarantees whose loss is accepted. User and system files only."},
+		{"files.write", many, path, loosens,
+			"Further directories or files that can be written."},
+		{"files.protect", many, pathOrSet, tightens,
+			"Paths inside a writable root that can be read but not written."},
+		{"files.hide", many, pathOrSet, tightens,
+			"Paths that can be neither read nor listed."},
+		{"files.show", many, pathOrSet, loosens,
+			"Paths that can be read again inside something hidden."},
+		{"files.unprotect", many, pathOrSet, never,
+			"Paths that can be written again inside something protected. User and system files only."},
+		{"network.mode", one, plain, compared,
+			"offline: no network; allowlist: only the hosts of allow; online: the network of the host as it is."},
+		{"network.allow", many, plain, loosens,
+			"Hosts that can be reached in the mode allowlist, with an optional port; * is every public address. None means that nothing can be reached."},
+		{"network.deny", many, plain, tightens,
+			"Hosts that cannot be reached, whatever allow says."},
+		{"network.loopback", many, plain, never,
+			"Ports of the host's loopback that can be reached. User and system files only."},
+		{"network.publish", many, plain, never,
+			"Ports inside that the host can reach. User and system files only."},
+		{"network.unix", many, path, never,
+			"Unix sockets of the host that can be reached. User and system files only."},
+		{"env.inherit", one, plain, compared,
+			"clean: variables that look like secrets or change what programs run are dropped; all: none is dropped."},
+		{"env.pass", many, plain, loosens,
+			"Variables that are passed on whatever they look like."},
+		{"env.set", pairs, plain, loosens,
+			"Variables and their values."},
+		{"caches.mode", one, plain, compared,
+			"private: caches of build tools go to a store of this workspace; off: they stay where they are and cannot be written."},
+		{"limits.time", one, plain, compared,
+			"How long the sandbox may live, like 10m."},
+		{"limits.memory", one, plain, compared,
+			"How much memory the sandbox may use, in bytes or like 4GiB."},
+		{"limits.processes", one, plain, compared,
+			"How many processes and threads the sandbox may have at once."},
+		{"final", many, plain, never,
+			"Settings that no later layer may change. System file only."},
 	}
 }
 
@@ -74,17 +106,26 @@ func settingNamed(name string) (setting, bool) {
 	return setting{}, false
 }
 
-// standardValue is the value of a setting that no layer sets, or "".
-func standardValue(setting string) string {
+// words lists what a setting can be, where that is one of a few words; the
+// first is the standard value.
+func words(setting string) []string {
 	switch setting {
 	case "extends":
-		return "standard"
+		return []string{"standard", "read-only"}
 	case "network.mode":
-		return string(Offline)
+		return []string{string(Offline), string(Allowlist), string(Online)}
 	case "env.inherit":
-		return "clean"
+		return []string{"clean", "all"}
 	case "caches.mode":
-		return "private"
+		return []string{"private", "off"}
+	}
+	return nil
+}
+
+// standardValue is the value of a setting that no layer sets, or "".
+func standardValue(setting string) string {
+	if known := words(setting); known != nil {
+		return known[0]
 	}
 	return ""
 }

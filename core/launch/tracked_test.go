@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build linux && (amd64 || arm64)
+
+package launch
+
+import (
+	"bytes"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/caisson-sandbox/caisson/core/diag"
+	"github.com/caisson-sandbox/caisson/core/plan"
+)
+
+// tracking is a repository whose branch "other" holds names that the checked
+// out one does not. Packed, it has deltas.
+func tracking(t *testing.T, packed bool) (ws, state string, p *plan.Plan) {
+	t.Helper()
+	ws, state = repository(t)
+	git(t, ws, "commit", "-q", "--allow-empty", "-m", "first")
+	git(t, ws, "branch", "-M", "main")
+	git(t, ws, "switch", "-qc", "other")
+	for i := range 20 { // trees and commits that are alike, for deltas
+		if err := os.MkdirAll(ws+"/.vscode/sub", 0o755); err != nil {
+			t.Fatal(err)
+		}
+		for name, text := range map[string]string{"/.envrc": "use flake\n", "/.vscode/settings.json": "{}\n", "/.vscode/sub/a": "a\n",
+			"/file" + strings.Repeat("x", i): strings.Repeat("line\n", i)} {
+			if err := os.WriteFile(ws+name, []byte(text), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		git(t, ws, "add", "-A")
+		git(t, ws, "commit", "-q", "--allow-empty", "-m", strings.Repeat("m", i+1))
+	}
+	git(t, ws, "switch", "-q", "main")
+	if packed {
+		git(t, ws, "gc", "-q", "--aggressive", "--prune=now")
+	}
+	time.Sleep(2 * clockSlack) // the run begins after the commits
+	return ws, state, holdPlan(ws, plan.Watch{Quarantine: []string{ws + "/.envrc", ws + "/.vscode"}, Git: []string{ws + "/.git"}})
+}
+
+const gitInside = "export GIT_AUTHOR_NAME=a GIT_AUTHOR_EMAIL=a GIT_COMMITTER_NAME=a GIT_COMMITTER_EMAIL=a HOME=/nonexistent; set -e; "
+
+func TestTrackedNamesStay(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		packed bool
+		script string
+		stay   []string
+		gone   []string
+	}{
+		"checkout, loose":    {false, "git switch -q other; git status --porcelain", []string{".envrc", ".vscode/settings.json", ".vscode/sub/a"}, nil},
+		"checkout, packed":   {true, "git switch -q other; git status --porcelain", []string{".envrc", ".vscode/settings.json", ".vscode/sub/a"}, nil},
+		"changed afterward":  {true, "git switch -q other; sleep 0.2; echo evil >> .envrc; echo evil > .vscode/tasks.json", nil, []string{".envrc", ".vscode"}},
+		"other content":      {true, "echo evil > .envrc; mkdir .vscode; echo evil > .vscode/settings.json", nil, []string{".envrc", ".vscode"}},
+		"commit of the run":  {false, "echo evil > .envrc; git add -f .envrc; git commit -qm evil; git branch -f other; sleep 1.5", nil, []string{".envrc"}},
+		"same bytes by hand": {false, "printf 'use flake\\n' > .envrc", []string{".envrc"}, nil},
+		"link":               {false, "printf 'use flake\\n' > x; ln -s x .envrc", nil, []string{".envrc"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ws, state, p := tracking(t, c.packed)
+			var found findings
+			s := open(t, p, Options{StateDir: state, Report: found.add})
+			out := inside(t, s, ws, gitInside+c.script+"; echo end")
+			s.Close()
+			if out != "end\n" && len(c.stay) > 0 {
+				t.Errorf("inside: %q", out)
+			}
+			for _, f := range c.stay {
+				if !exists(ws + "/" + f) {
+					t.Errorf("%s does not stay", f)
+				}
+			}
+			for _, f := range c.gone {
+				if exists(ws + "/" + f) {
+					t.Errorf("%s stays", f)
+				}
+			}
+			if n := len(found.of(diag.Quarantined)); (n == 0) != (len(c.gone) == 0) {
+				t.Errorf("findings: %v", found.all)
+			}
+		})
+	}
+}
+
+func TestApplyDelta(t *testing.T) {
+	t.Parallel()
+	base := []byte("0123456789")
+	for name, c := range map[string]struct {
+		delta string
+		want  string // "": refused
+	}{
+		"copy and insert":   {"\x0a\x05\x91\x02\x03\x02ab", "234ab"},
+		"wrong base":        {"\x09\x01\x01a", ""},
+		"cut in size":       {"\x0a\x81", ""},
+		"cut in copy":       {"\x0a\x05\x91\x02", ""},
+		"cut in insert":     {"\x0a\x05\x05ab", ""},
+		"copy beyond":       {"\x0a\x05\x91\x08\x05", ""},
+		"offset beyond":     {"\x0a\x05\x9f\xff\xff\xff\xff\x05", ""},
+		"longer than said":  {"\x0a\x01\x02ab", ""},
+		"shorter than said": {"\x0a\x05\x02ab", ""},
+		"reserved":          {"\x0a\x05\x00", ""},
+		"huge":              {"\x0a\xff\xff\xff\x7f\x01a", ""},
+		"empty":             {"", ""},
+	} {
+		got, err := applyDelta(base, []byte(c.delta))
+		if (err == nil) != (c.want != "") || string(got) != c.want {
+			t.Errorf("%s: %q, %v", name, got, err)
+		}
+	}
+}
+
+func FuzzApplyDelta(f *testing.F) {
+	f.Add([]byte("0123456789"), []byte("\x0a\x05\x91\x02\x03\x02ab"))
+	f.Fuzz(func(t *testing.T, base, delta []byte) {
+		out, err := applyDelta(base, delta)
+		if err != nil && out != nil || len(out) > maxDelta {
+			t.Errorf("%d bytes, %v", len(out), err)
+		}
+		if again, _ := applyDelta(base, delta); !bytes.Equal(out, again) {
+			t.Error("not deterministic")
+		}
+	})
+}
