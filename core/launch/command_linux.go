@@ -167,6 +167,7 @@ func (s *Sandbox) start(p *Process, c Command, in *inherited) error {
 	defer reap(first)
 	listener, err := list.follow(ctl, p, s.plan)
 	if err != nil {
+		p.learnPid(ctl)
 		_ = unix.Kill(first, unix.SIGKILL)
 		if p.pid != 0 {
 			_ = unix.Kill(p.pid, unix.SIGKILL)
@@ -181,6 +182,24 @@ func (s *Sandbox) start(p *Process, c Command, in *inherited) error {
 		return s.serve(listener)
 	}
 	return nil
+}
+
+// learnPid reads on after a failure until the id of the command is known or its
+// makers have ended: the command's report may overtake that of its id, and one
+// that is not reaped would hold up the end of process 1.
+func (p *Process) learnPid(ctl *control) {
+	for p.pid == 0 {
+		m, err := ctl.receive()
+		if err != nil || m == nil {
+			return
+		}
+		for _, fd := range m.fds {
+			unix.Close(fd)
+		}
+		if len(m.words) == 1 {
+			p.pid = int(m.words[0])
+		}
+	}
 }
 
 // follow reads the reports of the list until the command executes.
