@@ -24,6 +24,7 @@ func TestMain(m *testing.M) {
 // TestScriptsAsOrdinaryUser.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
+		WorkdirRoot:         workRoot(t),
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
 		Setup: func(e *testscript.Env) error {
@@ -51,6 +52,26 @@ func TestScripts(t *testing.T) {
 			return false, fmt.Errorf("unknown condition %q", name)
 		},
 	})
+}
+
+// workRoot makes a directory that is not below one of the temporary
+// directories: commands have private ones in their place.
+func workRoot(t *testing.T) string {
+	t.Helper()
+	home, err := os.UserHomeDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir, err := os.MkdirTemp(home, ".caisson-test-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	return dir
 }
 
 // sandboxWorks reports whether this host can uphold the standard contract.

@@ -20,9 +20,9 @@ func TestScriptsAsOrdinaryUser(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("TestScripts runs as an ordinary user already")
 	}
-	dir, err := os.MkdirTemp("/var/tmp", "caisson-test")
+	dir, err := os.MkdirTemp("/home", "caisson-test-")
 	if err != nil {
-		t.Fatal(err)
+		t.Skip("no home can be made for an ordinary user: ", err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	bin, tmp := filepath.Join(dir, "caisson.test"), filepath.Join(dir, "tmp")

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/caisson-sandbox/caisson/core/diag"
@@ -45,7 +46,7 @@ func (s Sources) projectFiles(roots []string) ([]string, error) {
 			file := filepath.Join(dir, ProjectFile)
 			if _, err := os.Lstat(file); err == nil {
 				files = append(files, file)
-			} else if !errors.Is(err, fs.ErrNotExist) {
+			} else if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR) { // Resolve says what a root that is no directory is
 				return nil, unreadable(file, err)
 			}
 			if _, err := os.Lstat(filepath.Join(dir, ".git")); err == nil {

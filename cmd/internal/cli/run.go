@@ -132,6 +132,9 @@ func (j *job) run(ctx context.Context, args []string) error {
 	if err := j.finish(out, prepared, result, err); err != nil {
 		return err
 	}
+	if result.Limit == "time" && !j.flags.quiet {
+		j.say(fmt.Sprintf("the time limit of %s is over", prepared.Resolved.Limits().Time))
+	}
 	if code := exitStatus(result); code != 0 {
 		return status(code)
 	}
