@@ -6,7 +6,7 @@ import "encoding/binary"
 
 // A launch list is executed by a process of its own: a static executable of
 // two segments, made in a sealed memfd. The first holds imageText, the walker
-// (image_amd64.s, image_arm64.s), under 1 KiB; the second holds the list and
+// (image_linux_amd64.s, image_linux_arm64.s), under 1 KiB; the second holds the list and
 // everything that it points to. The process that runs it shares no memory with
 // the caller, whatever the list does.
 const (

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//go:build linux && (amd64 || arm64)
+//go:build amd64 || arm64
 
 package launch
 
@@ -11,6 +11,8 @@ import (
 
 // image is the walker. It is never called: its bytes are copied into the
 // executables that run launch lists.
+//
+//lint:ignore U1000 it declares the assembly for vet
 func image()
 
 // imageStart returns the address of the walker's first instruction.

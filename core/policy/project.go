@@ -63,6 +63,24 @@ func (s Sources) projectFiles(roots []string) ([]string, error) {
 	return found, nil
 }
 
+// projectFileAt reports whether there is a project file. An empty directory is
+// none: another sandbox may hold the absent name with it, and whoever can make
+// one can also remove the file.
+func projectFileAt(file string) (bool, error) {
+	info, err := os.Lstat(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil || !info.IsDir() {
+		return err == nil, err
+	}
+	entries, err := os.ReadDir(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil // it was removed meanwhile
+	}
+	return err != nil || len(entries) > 0, nil
+}
+
 // addProjects merges the project files over p.
 func (s Sources) addProjects(p Policy, files, roots []string) (Policy, error) {
 	if len(files) == 0 {

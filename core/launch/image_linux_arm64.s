@@ -2,7 +2,7 @@
 
 #include "textflag.h"
 
-// The walker of launch lists, as image_amd64.s. R19 is the current entry.
+// The walker of launch lists, as image_linux_amd64.s. R19 is the current entry.
 // System calls change only R0.
 TEXT ·image(SB), NOSPLIT|NOFRAME, $0
 	MOVD $0x410040, R19 // dataAddress + headerSize
