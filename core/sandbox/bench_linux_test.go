@@ -110,13 +110,8 @@ func workspace(b *testing.B, held, files int) string {
 	if out, err := exec.Command("git", "init", "-q", dir).CombinedOutput(); err != nil {
 		b.Skipf("git init: %v: %s", err, out)
 	}
-	for _, name := range []string{".mcp.json", ".caisson.toml", ".claude", ".codex", ".cursor"}[held-1:] {
-		err := os.Mkdir(filepath.Join(dir, name), 0o755)
-		if name == ".mcp.json" || name == ".caisson.toml" {
-			text := map[string]string{".mcp.json": "{}\n", ".caisson.toml": "version = 1\n"}[name]
-			err = os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644)
-		}
-		if err != nil && !os.IsExist(err) {
+	for _, name := range []string{".mcp.json", ".claude", ".codex", ".cursor"}[held-2:] {
+		if err := os.Mkdir(filepath.Join(dir, name), 0o755); err != nil {
 			b.Fatal(err)
 		}
 	}
