@@ -44,10 +44,12 @@ func (s Sources) projectFiles(roots []string) ([]string, error) {
 		var files []string
 		for dir := root; ; dir = filepath.Dir(dir) {
 			file := filepath.Join(dir, ProjectFile)
-			if _, err := os.Lstat(file); err == nil {
-				files = append(files, file)
-			} else if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR) { // Resolve says what a root that is no directory is
+			there, err := projectFileAt(file)
+			if err != nil {
 				return nil, unreadable(file, err)
+			}
+			if there {
+				files = append(files, file)
 			}
 			if _, err := os.Lstat(filepath.Join(dir, ".git")); err == nil {
 				break
@@ -68,8 +70,8 @@ func (s Sources) projectFiles(roots []string) ([]string, error) {
 // one can also remove the file.
 func projectFileAt(file string) (bool, error) {
 	info, err := os.Lstat(file)
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+		return false, nil // Resolve says what a root that is no directory is
 	}
 	if err != nil || !info.IsDir() {
 		return err == nil, err

@@ -170,6 +170,20 @@ func TestProjectFileThatIsALink(t *testing.T) {
 	s.refuses(diag.PolicyInvalid, ".caisson.toml is a symbolic link")
 }
 
+// TestEmptyDirectoryIsNoProjectFile holds that the directory by which another
+// sandbox holds the absent name does not keep a second one from starting.
+func TestEmptyDirectoryIsNoProjectFile(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	dir := filepath.Join(s.dir, "ws", ".caisson.toml")
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	s.load()
+	writeFile(t, dir, "file", "")
+	s.refuses(diag.PolicyInvalid, ".caisson.toml is a directory")
+}
+
 func TestTrustedWorkspaceAdds(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
