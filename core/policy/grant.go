@@ -85,6 +85,9 @@ func (p Policy) WithFlag(flag, name, value string) (Policy, error) {
 func (p *Policy) mark(m mark) {
 	if n := len(p.layers); n > 0 && p.layers[n-1].kind == LayerFlag {
 		last := p.layers[n-1]
+		if slices.Contains(last.said, m) {
+			return
+		}
 		last.said = append(slices.Clip(last.said), m)
 		p.layers = append(slices.Clone(p.layers[:n-1]), last)
 		return

@@ -61,10 +61,13 @@ func TestGrantsNameTheirFlag(t *testing.T) {
 		"allow-weaker": "--allow-weaker", "workspace": "program", "extends": "program",
 	}
 	for _, s := range p.Settings() {
-		if s.Layer == "flag" && s.Origin.File != want[s.Name] {
+		if s.Layer != "flag" {
+			continue
+		}
+		if s.Origin.File != want[s.Name] {
 			t.Errorf("%s: from %q, want %q", s.Name, s.Origin.File, want[s.Name])
 		}
-		delete(want, map[bool]string{true: s.Name}[s.Layer == "flag"])
+		delete(want, s.Name)
 	}
 	if len(want) != 0 {
 		t.Errorf("no setting for %v", want)

@@ -11,7 +11,7 @@ import (
 
 func TestSets(t *testing.T) {
 	t.Parallel()
-	variable := regexp.MustCompile(`^\$[A-Za-z_]+(/|$)`)
+	variable := regexp.MustCompile(`^\$[A-Za-z_][A-Za-z0-9_]*(/|$)`)
 	for _, set := range Sets() {
 		if !isSet(set.Name) || set.About == "" || len(set.Members) == 0 {
 			t.Errorf("set %+v", set)
