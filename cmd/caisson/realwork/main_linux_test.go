@@ -92,7 +92,7 @@ func (h *host) fill(base string) error {
 		"HOME=" + h.home, "PATH=" + filepath.Dir(h.caisson) + ":" + os.Getenv("PATH"),
 		"LC_ALL=C.UTF-8", "TERM=xterm-256color", "SHELL=/bin/bash", "USER=tester",
 		"GIT_AUTHOR_DATE=1700000000 +0000", "GIT_COMMITTER_DATE=1700000000 +0000",
-		"PYTHONDONTWRITEBYTECODE=1",
+		"PYTHONDONTWRITEBYTECODE=1", "EDITOR=true",
 	}
 	config := "[user]\n\tname = Tester\n\temail = tester@example.org\n[init]\n\tdefaultBranch = main\n[advice]\n\tdetachedHead = false\n[protocol \"file\"]\n\tallow = always\n"
 	if err := os.WriteFile(filepath.Join(h.home, ".gitconfig"), []byte(config), 0o644); err != nil {

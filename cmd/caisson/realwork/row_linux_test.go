@@ -132,7 +132,7 @@ func (r *row) run(t *testing.T, dir string, box []string) outcome {
 // ended it, and its output.
 func (r *row) bash(t *testing.T, dir string, env, box []string, script string) (int, string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	words := append(box[:len(box):len(box)], "bash", "-ec", script)
 	cmd := exec.CommandContext(ctx, words[0], words[1:]...)
