@@ -239,6 +239,7 @@ func FuzzDecode(f *testing.F) {
 	f.Add([]byte(everySetting))
 	f.Add([]byte(`{"version":1,"limits":{"memory":"4GiB","time":"1h"},"env":{"set":{"A":"b"}}}`))
 	f.Add([]byte("version = 1\n[[files]]\n"))
+	f.Add([]byte("version = 1\n[files]\nwrite = []\n"))
 	f.Add([]byte("version = 1\nfiles.hide = ['@secrets', '$x']\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		p, err := Decode("p", data)

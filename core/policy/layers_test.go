@@ -193,9 +193,7 @@ func TestBrokenFilesRefuse(t *testing.T) {
 		if err := os.Remove(path); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.Mkdir(path, 0o755); err != nil {
-			t.Fatal(err)
-		}
+		writeFile(t, path, "file", "")
 		s.refuses(diag.PolicyInvalid, path+" is a directory")
 	}
 }

@@ -141,6 +141,9 @@ func readTrust(path string) (trustList, error) {
 	if list.Format != trustFormat {
 		return list, diag.New(diag.PolicyInvalid, fmt.Sprintf("%s has format %d; this caisson reads format %d", diag.Quote(path), list.Format, trustFormat), "")
 	}
+	if list.Files == nil {
+		list.Files = map[string]string{}
+	}
 	return list, nil
 }
 

@@ -52,6 +52,12 @@ func TestTrust(t *testing.T) {
 	if got, err := TrustedFiles(s.TrustFile); err != nil || len(got) != 1 {
 		t.Errorf("got %v, %v", got, err)
 	}
+	if _, err := Untrust(s.TrustFile, b); err != nil {
+		t.Fatal(err)
+	}
+	if err := Trust(s.TrustFile, b); err != nil { // into a list that is empty
+		t.Fatal(err)
+	}
 	if names, err := os.ReadDir(filepath.Dir(s.TrustFile)); err != nil || len(names) != 1 {
 		t.Errorf("something was left beside the trust file: %v, %v", names, err)
 	}

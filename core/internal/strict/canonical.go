@@ -116,7 +116,7 @@ func appendStruct(b []byte, v reflect.Value) ([]byte, error) {
 	first := true
 	for _, f := range Fields(v.Type()) {
 		item := v.Field(f.Index)
-		if f.OmitZero && item.IsZero() || f.OmitEmpty && isEmpty(item) {
+		if omitted(f, item) {
 			continue
 		}
 		if !first {
@@ -132,6 +132,22 @@ func appendStruct(b []byte, v reflect.Value) ([]byte, error) {
 		}
 	}
 	return append(b, '}'), nil
+}
+
+// omitted reports whether a field is left out. Beyond what encoding/json does,
+// omitzero leaves out a struct of which nothing would be written, so that an
+// empty list in it makes no difference.
+func omitted(f Field, v reflect.Value) bool {
+	if f.OmitZero {
+		if v.IsZero() {
+			return true
+		}
+		if v.Kind() == reflect.Struct {
+			fields := Fields(v.Type())
+			return len(fields) > 0 && !slices.ContainsFunc(fields, func(f Field) bool { return !omitted(f, v.Field(f.Index)) })
+		}
+	}
+	return f.OmitEmpty && isEmpty(v)
 }
 
 func isEmpty(v reflect.Value) bool {

@@ -22,7 +22,8 @@ type Unmarshaler interface {
 // size, strings, structs by their json tags, slices, maps with string keys,
 // pointers, time.Duration (written "10m"), json.RawMessage and Unmarshalers.
 // Every key must be known, every type must fit, and null fits pointers only.
-// What the file does not name keeps its value. A type that cannot be decoded
+// What the file does not name keeps its value; an empty list or table becomes
+// nil. A type that cannot be decoded
 // is a mistake of the program and panics.
 func Decode(n *Node, into any) error {
 	v := reflect.ValueOf(into)
@@ -122,6 +123,10 @@ func list(n *Node, v reflect.Value) error {
 	if n.Kind != List {
 		return n.wrongType(v.Type())
 	}
+	if len(n.List) == 0 {
+		v.SetZero()
+		return nil
+	}
 	out := reflect.MakeSlice(v.Type(), len(n.List), len(n.List))
 	for i, item := range n.List {
 		if err := decode(item, out.Index(i)); err != nil {
@@ -135,6 +140,10 @@ func list(n *Node, v reflect.Value) error {
 func mapping(n *Node, v reflect.Value) error {
 	if n.Kind != Map {
 		return n.wrongType(v.Type())
+	}
+	if len(n.Members) == 0 {
+		v.SetZero()
+		return nil
 	}
 	out := reflect.MakeMapWithSize(v.Type(), len(n.Members))
 	for _, m := range n.Members {

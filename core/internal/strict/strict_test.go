@@ -121,6 +121,10 @@ func TestCanonical(t *testing.T) {
 	if err != nil || string(got) != `{"l":[],"m":{}}` {
 		t.Errorf("nil slice and map: %s, %v", got, err)
 	}
+	got, err = strict.Canonical(document{Version: 1, Files: part{Write: []string{}, Ports: []int{}}, Next: &part{}})
+	if err != nil || string(got) != `{"version":1,"next":{}}` {
+		t.Errorf("empty lists: %s, %v", got, err)
+	}
 	for _, bad := range []any{"a\xff", "a\x00", map[string]int{"\xff": 1}, 1.5, map[int]int{1: 1}, json.RawMessage("{")} {
 		if got, err := strict.Canonical(bad); err == nil {
 			t.Errorf("Canonical(%#v) = %s, want an error", bad, got)
