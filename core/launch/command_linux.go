@@ -43,7 +43,7 @@ func (s *Sandbox) startFiles(c Command) (*Process, error) {
 			in.drop()
 			return nil, err
 		}
-		p := &Process{sandbox: s, done: make(chan struct{}), ownGroup: s.ownGroup}
+		p := &Process{sandbox: s, done: make(chan struct{}), ownGroup: s.ownGroup || c.OwnGroup}
 		p.saveFiles(c, in)
 		s.thread.do(func() { err = s.start(p, c, in) })
 		if err == nil {
@@ -139,9 +139,9 @@ func candidates(c Command) []string {
 func (s *Sandbox) start(p *Process, c Command, in *inherited) error {
 	sp := spec{
 		paths: candidates(c), argv: c.Args, env: c.Env, dir: c.Dir, std: len(in.fds),
-		reopen: in.reopen, terminal: -1, ownGroup: s.ownGroup, callerPID: os.Getpid(),
+		reopen: in.reopen, terminal: -1, ownGroup: p.ownGroup, callerPID: os.Getpid(),
 	}
-	if s.ownGroup && c.Foreground && p.tty >= 0 {
+	if p.ownGroup && c.Foreground && p.tty >= 0 {
 		sp.terminal = 0
 	}
 	list, err := enterProgram(s.plan, len(s.spaces), s.filter, sp)

@@ -20,6 +20,7 @@ type entering struct {
 	program
 	control int // descriptor of the socket to the supervisor
 	message arg // "attest" and what follows, see attestation
+	mask    arg // the caller's signal mask
 	steps   int
 }
 
@@ -42,6 +43,10 @@ func enterProgram(p *plan.Plan, kinds int, filter []seccomp.Instruction, c spec)
 	e.message = e.words(append([]arg{num(msgAttest)}, make([]arg, attestWords+1+len(p.Steps)/64)...)...)
 	image := e.control + 1 + kinds
 	e.call("keep the listed descriptors only", unix.SYS_CLOSE_RANGE, num(image), num(1<<32-1), num(0))
+	// A key pressed now reaches this process too. Were it to die between the
+	// fork and its report, nobody would know the command that it made.
+	e.mask = e.words(num(0))
+	e.call("block signals", unix.SYS_RT_SIGPROCMASK, num(unix.SIG_BLOCK), e.words(num(-1)), e.mask, num(8))
 	e.call("die with the caller", unix.SYS_PRCTL, num(unix.PR_SET_PDEATHSIG), num(int(unix.SIGKILL)))
 	parent := e.cell(0)
 	e.call("look whether the caller lives", unix.SYS_GETPPID).to(parent)
@@ -164,6 +169,7 @@ func (e *entering) command(c spec) {
 	e.call("read the parent", unix.SYS_GETPPID).toField(at(attestParent))
 	size := 8 * (2 + attestWords + e.steps/64)
 	e.call("attest", unix.SYS_WRITE, num(e.control), e.message, num(size))
+	e.call("restore the signal mask", unix.SYS_RT_SIGPROCMASK, num(unix.SIG_SETMASK), e.mask, num(0), num(8))
 	argv, env := e.vector(c.argv), e.vector(c.env)
 	for i, p := range c.paths {
 		x := e.call("execute "+p, unix.SYS_EXECVE, e.str(p), argv, env)
@@ -181,16 +187,13 @@ func (e *entering) vector(list []string) arg {
 	return e.words(append(ptrs, num(0))...)
 }
 
-// ownGroup gives the command a process group and the terminal. SIGTTOU is
-// blocked meanwhile: taking the terminal from the background raises it.
+// ownGroup gives the command a process group and the terminal. Taking it from
+// the background raises SIGTTOU, which is blocked.
 func (e *entering) ownGroup(c spec) {
-	old := e.words(num(0))
-	e.call("block SIGTTOU", unix.SYS_RT_SIGPROCMASK, num(unix.SIG_BLOCK), e.words(num(1<<(int(unix.SIGTTOU)-1))), old, num(8))
 	e.call("make a process group", unix.SYS_SETPGID, num(0), num(0))
 	if c.terminal >= 0 {
 		group := e.cell(0)
 		e.call("read the process group", unix.SYS_GETPID).to(group)
 		e.call("take the terminal", unix.SYS_IOCTL, num(c.terminal), num(unix.TIOCSPGRP), group.at).with(flagIgnore)
 	}
-	e.call("restore the signal mask", unix.SYS_RT_SIGPROCMASK, num(unix.SIG_SETMASK), old, num(0), num(8))
 }

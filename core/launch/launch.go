@@ -36,6 +36,10 @@ type Command struct {
 	// Foreground says that the command is what the terminal at Files[0] is
 	// for: where it needs a process group of its own it gets the terminal.
 	Foreground bool
+	// OwnGroup gives the command a process group of its own where the plan
+	// does not: an interactive shell sets the terminal back to the group that
+	// it began in, which it cannot name if that is outside.
+	OwnGroup bool
 }
 
 // Status is how a command ended.

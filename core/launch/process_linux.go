@@ -217,8 +217,8 @@ func (p *Process) stops() int {
 // group takes the terminal, stops as a shell expects, and gives the terminal
 // back when it goes on.
 func (p *Process) stopped() bool {
-	var ws syscall.WaitStatus
-	if n, err := syscall.Wait4(p.pid, &ws, syscall.WUNTRACED|syscall.WNOHANG, nil); n != p.pid || err != nil || !ws.Stopped() {
+	var info unix.Siginfo // an end is left for who reaps
+	if unix.Waitid(unix.P_PID, p.pid, &info, unix.WSTOPPED|unix.WNOHANG, nil) != nil || info.Signo != int32(unix.SIGCHLD) {
 		return false
 	}
 	own := unix.Getpgrp()
