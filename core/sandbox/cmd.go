@@ -50,6 +50,9 @@ type Cmd struct {
 	// Foreground says that the terminal at Stdin is there for this command:
 	// where it cannot share the caller's process group, it gets the terminal.
 	Foreground bool
+	// OwnGroup gives the command a process group of its own in any case, as an
+	// interactive shell needs.
+	OwnGroup bool
 
 	// Cancel is called when the context of the command is done before the
 	// command is. Nil means to kill the command and its descendants.
@@ -128,7 +131,7 @@ func (c *Cmd) start() error {
 		args = []string{c.Path}
 	}
 	process, err := c.sandbox.box.Start(launch.Command{
-		Path: c.Path, Args: args, Env: c.environ(dir), Dir: dir, Files: files, Foreground: c.Foreground,
+		Path: c.Path, Args: args, Env: c.environ(dir), Dir: dir, Files: files, Foreground: c.Foreground, OwnGroup: c.OwnGroup,
 	})
 	c.streams.started()
 	if err != nil {

@@ -23,6 +23,7 @@ type job struct {
 	fds    []int
 	result string
 	reason string
+	shell  bool // the command is an interactive shell
 }
 
 func (p *program) runCommand() *cobra.Command {
@@ -49,7 +50,7 @@ started; 126 when it cannot be executed; 127 when it was not found.`,
 }
 
 func (p *program) shellCommand() *cobra.Command {
-	j := &job{program: p}
+	j := &job{program: p, shell: true}
 	c := &cobra.Command{
 		Use:   "shell [flags]",
 		Short: "Start an interactive shell in a sandbox",
@@ -157,7 +158,7 @@ func (j *job) prepare(ctx context.Context) (*sandbox.Prepared, error) {
 func (j *job) command(ctx context.Context, sb *sandbox.Sandbox, signals *signals, args []string) (sandbox.Result, error) {
 	cmd := sb.Command(ctx, args[0], args[1:]...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = j.stdin, j.stdout, j.stderr
-	cmd.Foreground = true
+	cmd.Foreground, cmd.OwnGroup = true, j.shell
 	if j.chdir != "" {
 		dir, err := filepath.Abs(j.chdir)
 		if err != nil {
@@ -229,7 +230,7 @@ func (j *job) found(d diag.Diagnostic) {
 // hint says of a command that failed what may have been in its way, as nothing
 // observed what was denied.
 func (j *job) hint(p *sandbox.Prepared, r sandbox.Result) []diag.Diagnostic {
-	if r.Code <= 0 || r.Denials != nil || r.TimedOut {
+	if r.Code <= 0 || r.Denials != nil || r.TimedOut || j.shell {
 		return nil
 	}
 	d := diag.Diagnostic{

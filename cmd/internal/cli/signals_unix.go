@@ -37,8 +37,12 @@ func catchSignals() *signals {
 	return s
 }
 
-// passTo passes what was caught, and what is from now on, to the command.
+// passTo passes what was caught, and what is from now on, to the command. What
+// the terminal sent before the command was there did not reach it.
 func (s *signals) passTo(cmd *sandbox.Cmd) {
+	for range len(s.caught) {
+		_ = cmd.Signal((<-s.caught).(syscall.Signal))
+	}
 	go func() {
 		for {
 			select {
