@@ -238,7 +238,7 @@ func TestHoldRefusesWhatIsThere(t *testing.T) {
 			t.Fatal(err)
 		}
 		p := holdPlan(ws, plan.Hold{Path: ws + "/.codex", Kind: "dir"}, plan.Hold{Path: name, Kind: kind, Content: content})
-		if _, err := Open(context.Background(), p, Options{StateDir: state}); !errors.Is(err, errChanged) {
+		if _, err := Open(context.Background(), p, Options{StateDir: state}); !errors.Is(err, ErrChanged) {
 			t.Errorf("%s: error %v", kind, err)
 		}
 		if !exists(name) || exists(ws+"/.codex") || records(t, state) != 0 {
@@ -255,7 +255,7 @@ func TestHoldFollowsNoLink(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := holdPlan(ws, plan.Hold{Path: ws + "/sub/.claude", Kind: "dir"})
-	if _, err := Open(context.Background(), p, Options{StateDir: state}); !errors.Is(err, errChanged) {
+	if _, err := Open(context.Background(), p, Options{StateDir: state}); !errors.Is(err, ErrChanged) {
 		t.Errorf("error %v", err)
 	}
 	if exists(outside + "/.claude") {

@@ -11,6 +11,7 @@
 package launch
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"syscall"
@@ -41,6 +42,10 @@ type Command struct {
 	// it began in, which it cannot name if that is outside.
 	OwnGroup bool
 }
+
+// ErrChanged says that a path is not what the plan takes it for: something
+// came or went since the policy was resolved. A new plan will know.
+var ErrChanged = errors.New("the path changed after the plan was made")
 
 // Status is how a command ended.
 type Status struct {

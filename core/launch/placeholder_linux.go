@@ -17,10 +17,6 @@ import (
 	"github.com/caisson-sandbox/caisson/core/plan"
 )
 
-// errChanged says that a path is not what the plan takes it for. A plan that
-// is made again may hold.
-var errChanged = errors.New("the path changed after the plan was made")
-
 // holds are the placeholders that one sandbox relies on, its own and those of
 // others, and the guardian that removes the ones that nobody else relies on.
 type holds struct {
@@ -62,7 +58,7 @@ func (h *hold) matches() bool {
 
 // holdAbsent makes a placeholder for each absent path that the plan holds, or
 // relies on the one that another sandbox made. With what a killed run left it
-// deals first. The error wraps errChanged if a path is there that is no
+// deals first. The error wraps ErrChanged if a path is there that is no
 // placeholder. Without anything to hold it returns nil.
 //
 // A placeholder is on the host and visible there as long as a sandbox relies
@@ -163,7 +159,7 @@ func openParent(dir string) (int, error) {
 func (h *holds) hold(st plan.Hold) error {
 	parent, err := h.parent(st.Path)
 	if err != nil {
-		return fmt.Errorf("%w: %w", errChanged, err)
+		return fmt.Errorf("%w: %w", ErrChanged, err)
 	}
 	one := &hold{path: st.Path, kind: st.Kind, content: st.Content, parent: parent}
 	one.id, one.st, err = journal.Look(parent, path.Base(st.Path))
@@ -175,14 +171,14 @@ func (h *holds) hold(st plan.Hold) error {
 	}
 	one.lock, err = h.dir.Share(one.id)
 	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%s: %w", st.Path, errChanged)
+		return fmt.Errorf("%s: %w", st.Path, ErrChanged)
 	}
 	if err != nil {
 		return fmt.Errorf("share the placeholder %s: %w", st.Path, err)
 	}
 	h.list = append(h.list, one)
 	if one.st.Mode&unix.S_IFMT != kindMode(st.Kind) || st.Kind == journal.KindFile && !hasContent(parent, path.Base(st.Path), st.Content) {
-		return fmt.Errorf("%s: %w", st.Path, errChanged)
+		return fmt.Errorf("%s: %w", st.Path, ErrChanged)
 	}
 	return nil
 }
@@ -232,7 +228,7 @@ func (h *holds) make(one *hold, st plan.Hold) error {
 		unix.Close(one.lock)
 		h.dir.Drop(journal.Pending)
 		if err == unix.EEXIST {
-			err = errChanged
+			err = ErrChanged
 		}
 		return fmt.Errorf("hold %s: %w", st.Path, err)
 	}

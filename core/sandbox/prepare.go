@@ -25,6 +25,7 @@ type Prepared struct {
 	Backend  backend.Info
 	Notes    []diag.Diagnostic // findings that do not stand in the way
 
+	policy   policy.Policy
 	options  Options
 	stateDir string
 }
@@ -37,7 +38,7 @@ type Prepared struct {
 // returned with it, to be looked at: its plan has the missing guarantees under
 // Unmet and is never executed.
 func Prepare(ctx context.Context, p policy.Policy, o *Options) (*Prepared, error) {
-	prepared := &Prepared{}
+	prepared := &Prepared{policy: p}
 	if o != nil {
 		prepared.options = *o
 	}

@@ -23,6 +23,7 @@ package sandbox
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -83,15 +84,24 @@ func Open(ctx context.Context, p policy.Policy, o *Options) (*Sandbox, error) {
 	return prepared.Open(ctx)
 }
 
-// Open makes the sandbox that was prepared. See the function [Open].
+// Open makes the sandbox that was prepared. See the function [Open]. Where a
+// path came or went since then, it is prepared once more.
 func (p *Prepared) Open(ctx context.Context) (*Sandbox, error) {
+	s, err := p.open(ctx)
+	if !errors.Is(err, launch.ErrChanged) {
+		return s, err
+	}
+	again, err := Prepare(ctx, p.policy, &p.options)
+	if err != nil {
+		return nil, err
+	}
+	return again.open(ctx)
+}
+
+func (p *Prepared) open(ctx context.Context) (*Sandbox, error) {
 	s := &Sandbox{prepared: p, report: p.options.Report, notes: slices.Clone(p.Notes)}
 	s.inherit()
-	if s.report != nil {
-		for _, d := range s.notes {
-			s.report(d)
-		}
-	}
+	notes := slices.Clone(s.notes)
 	if dir := p.Resolved.CacheDir(); dir != "" {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return nil, diag.New(diag.LaunchFailed, fmt.Sprintf("the store for caches cannot be made: %v", err), `set mode = "off" in [caches] of the policy to do without`)
@@ -106,6 +116,11 @@ func (p *Prepared) Open(ctx context.Context) (*Sandbox, error) {
 		return nil, err
 	}
 	s.box = box
+	if s.report != nil {
+		for _, d := range notes {
+			s.report(d)
+		}
+	}
 	if d := p.Resolved.Limits().Time; d > 0 {
 		s.limit = time.AfterFunc(d, s.expire)
 	}
