@@ -3,13 +3,16 @@
 package cli
 
 import (
+	"context"
 	"fmt"
+	"os"
 
 	"github.com/spf13/cobra"
 
 	"github.com/caisson-sandbox/caisson/core/backend"
 	"github.com/caisson-sandbox/caisson/core/diag"
 	"github.com/caisson-sandbox/caisson/core/guarantee"
+	"github.com/caisson-sandbox/caisson/core/policy"
 	"github.com/caisson-sandbox/caisson/core/sandbox"
 	"github.com/caisson-sandbox/caisson/core/selector"
 )
@@ -37,20 +40,25 @@ and what helps. The exit status is 1 where the standard contract is not met.`,
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			standings := stand(sandbox.Probe(c.Context(), sandbox.Backends()))
+			notes := hostNotes(c.Context())
 			met := true
 			for _, s := range standings {
 				met = met && (s.Held || !s.Standard)
 			}
 			if asJSON {
 				err := printJSON(p.stdout, struct {
-					Met        bool       `json:"met"`
-					Guarantees []standing `json:"guarantees"`
-				}{met, standings})
+					Met        bool              `json:"met"` // the standard contract
+					Guarantees []standing        `json:"guarantees"`
+					Notes      []diag.Diagnostic `json:"notes"`
+				}{met, standings, notes})
 				if err != nil {
 					return err
 				}
 			} else {
 				p.printStandings(standings, met)
+				for _, d := range notes {
+					fmt.Fprintln(p.stdout, "note: "+printable(d.String()))
+				}
 			}
 			if !met {
 				return status(statusNo)
@@ -60,6 +68,23 @@ and what helps. The exit status is 1 where the standard contract is not met.`,
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return c
+}
+
+// hostNotes returns what is to be said of this host beside the guarantees, such
+// as file systems that are on the network: the notes of the plan that a
+// standard policy gets. Where none is made there are none.
+func hostNotes(ctx context.Context) []diag.Diagnostic {
+	notes := []diag.Diagnostic{}
+	dir, err := os.MkdirTemp("", "caisson-doctor-")
+	if err != nil {
+		return notes
+	}
+	defer os.RemoveAll(dir)
+	prepared, err := sandbox.Prepare(ctx, policy.Standard(dir), nil)
+	if err != nil || prepared.Plan == nil {
+		return notes
+	}
+	return append(notes, prepared.Plan.Notes...)
 }
 
 // stand gives the standing of every guarantee under the backend that a

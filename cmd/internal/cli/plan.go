@@ -84,12 +84,9 @@ func (f *flags) takeForm(c *cobra.Command) (syscalls bool, err error) {
 func (p *program) planned(ctx context.Context, f *flags, facts string) (*sandbox.Prepared, error) {
 	o := &sandbox.Options{Prefer: f.backend}
 	if facts != "" {
-		text, err := readFacts(facts)
-		if err != nil {
+		var err error
+		if o.Backends, err = readFacts(facts); err != nil {
 			return nil, err
-		}
-		for _, b := range sandbox.Backends() {
-			o.Backends = append(o.Backends, recorded{b, text})
 		}
 	}
 	wanted, notes, err := f.policy(p.stdin)
@@ -127,7 +124,9 @@ func (p *program) printPlan(made *plan.Plan, syscalls, asJSON bool) error {
 	return made.Explain(p.stdout)
 }
 
-func readFacts(path string) (json.RawMessage, error) {
+// readFacts returns the backends of this system on the host whose facts are in
+// a file, which is what `caisson backends --json` printed there.
+func readFacts(path string) ([]backend.Backend, error) {
 	refuse := func(err error) error {
 		return diag.New(diag.UsageInvalid, fmt.Sprintf("the facts in %s: %v", diag.Quote(path), err), "record them with caisson backends --json")
 	}
@@ -137,15 +136,28 @@ func readFacts(path string) (json.RawMessage, error) {
 	}
 	defer file.Close()
 	text, err := io.ReadAll(io.LimitReader(file, maxFacts+1))
-	switch {
-	case err != nil:
+	if err != nil {
 		return nil, refuse(cause(err))
-	case len(text) > maxFacts:
-		return nil, refuse(errors.New("the file is too large"))
-	case !json.Valid(text):
-		return nil, refuse(errors.New("the file is no JSON"))
 	}
-	return text, nil
+	if len(text) > maxFacts {
+		return nil, refuse(errors.New("the file is too large"))
+	}
+	var list []listed
+	if err := json.Unmarshal(text, &list); err != nil {
+		return nil, refuse(err)
+	}
+	var backends []backend.Backend
+	for _, b := range sandbox.Backends() {
+		for _, l := range list {
+			if l.Info.Name == b.Info().Name {
+				backends = append(backends, recorded{b, l.Report.Facts})
+			}
+		}
+	}
+	if len(backends) == 0 {
+		return nil, refuse(errors.New("they are of no backend of this system"))
+	}
+	return backends, nil
 }
 
 // recorded is a backend on a host that is known by its facts alone. What they
