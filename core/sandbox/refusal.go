@@ -33,6 +33,26 @@ func (r *Refusal) Error() string { return r.diagnostic().Error() }
 // guarantee-unmet.
 func (r *Refusal) Unwrap() error { return r.diagnostic() }
 
+// Reason is one reason for the loss of one or more guarantees.
+type Reason struct {
+	IDs            []string
+	Reason, Remedy string
+}
+
+// Reasons groups the unmet guarantees by their reason, in contract order.
+func (r *Refusal) Reasons() []Reason {
+	var list []Reason
+	for _, u := range r.Unmet {
+		i := slices.IndexFunc(list, func(known Reason) bool { return known.Reason == u.Reason && known.Remedy == u.Remedy })
+		if i < 0 {
+			i = len(list)
+			list = append(list, Reason{Reason: u.Reason, Remedy: u.Remedy})
+		}
+		list[i].IDs = append(list[i].IDs, string(u.ID))
+	}
+	return list
+}
+
 func (r *Refusal) diagnostic() *diag.Diagnostic {
 	d := &diag.Diagnostic{Code: diag.GuaranteeUnmet}
 	if len(r.Unmet) == 0 {
@@ -43,10 +63,10 @@ func (r *Refusal) diagnostic() *diag.Diagnostic {
 		return d
 	}
 	var text, remedies []string
-	for _, u := range r.Unmet {
-		text = append(text, fmt.Sprintf("%s cannot be upheld: %s", u.ID, u.Reason))
-		if u.Remedy != "" && !slices.Contains(remedies, u.Remedy) {
-			remedies = append(remedies, u.Remedy)
+	for _, why := range r.Reasons() {
+		text = append(text, fmt.Sprintf("%s cannot be upheld: %s", strings.Join(why.IDs, ", "), why.Reason))
+		if why.Remedy != "" && !slices.Contains(remedies, why.Remedy) {
+			remedies = append(remedies, why.Remedy)
 		}
 	}
 	d.Message, d.Remedy = strings.Join(text, "; "), strings.Join(remedies, "; ")

@@ -28,13 +28,16 @@ func (p *program) complain(err error) {
 	}
 }
 
+// complainUnmet prints one line for each reason, and the grants.
 func (p *program) complainUnmet(r *sandbox.Refusal) {
-	for _, u := range r.Unmet {
-		line := fmt.Sprintf("refused: %s cannot be upheld here: %s", u.ID, u.Reason)
-		if u.Remedy != "" {
-			line += "; " + u.Remedy
+	for _, why := range r.Reasons() {
+		line := fmt.Sprintf("refused: %s cannot be upheld here: %s", joined(why.IDs), why.Reason)
+		if why.Remedy != "" {
+			line += "; " + why.Remedy
 		}
 		p.say(line)
+	}
+	for _, u := range r.Unmet {
 		if u.Grant != nil {
 			p.say(fmt.Sprintf("go on without %s: %s", u.ID, u.Grant.Flags()))
 		}
