@@ -4,7 +4,6 @@ package cli
 
 import (
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 )
 
 // flags are those that run, shell, plan and explain share.
@@ -36,13 +35,13 @@ type flags struct {
 	processes string
 
 	quiet, verbose bool
-	set            *pflag.FlagSet
+	changed        func(name string) bool // reports whether a flag was given
 }
 
 // add defines the flags on a command.
 func (f *flags) add(c *cobra.Command) {
 	s := c.Flags()
-	f.set = s
+	f.changed = s.Changed
 	s.SortFlags = false
 	s.StringArrayVarP(&f.workspace, "workspace", "w", nil, "let the directory `DIR` be written, the current one by default (repeatable)")
 	s.BoolVar(&f.anyway, "workspace-anyway", false, "let the workspace be / or a home directory")
@@ -68,6 +67,3 @@ func (f *flags) add(c *cobra.Command) {
 	s.BoolVarP(&f.quiet, "quiet", "q", false, "print errors only")
 	s.BoolVarP(&f.verbose, "verbose", "v", false, "print every note")
 }
-
-// changed reports whether a flag was given.
-func (f *flags) changed(name string) bool { return f.set.Changed(name) }
