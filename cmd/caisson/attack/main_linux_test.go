@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package attack
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// The executable of the tests does something else under these names.
+const (
+	attackerName = "attacker" // ID ARG…: does one act
+	callerName   = "caller"   // HOW WORKSPACE ID ARG…: runs an act as a program that uses the library
+	ownerName    = "owner"    // WORKSPACE FILE: leaves processes in a sandbox until it is killed
+)
+
+// ordinary is a user and group that no host has.
+const ordinary = 12345
+
+// baseVariable names the directory of the tests in the process that runs them
+// as an ordinary user.
+const baseVariable = "CAISSON_ATTACK_BASE"
+
+// place is where the tests work; it lies in no temporary directory.
+type place struct {
+	base, home, binary string
+}
+
+var here place
+
+func TestMain(m *testing.M) {
+	switch os.Args[0] {
+	case attackerName:
+		os.Exit(attacker(os.Args[1], os.Args[2:]))
+	case callerName:
+		os.Exit(caller(os.Args[1], os.Args[2], os.Args[3], os.Args[4:]))
+	case ownerName:
+		os.Exit(owner(os.Args[1], os.Args[2]))
+	}
+	os.Exit(run(m))
+}
+
+func run(m *testing.M) int {
+	unix.Umask(0o022)
+	parent := os.Getenv(baseVariable)
+	if parent == "" {
+		parent = "/var"
+		if os.Geteuid() != 0 {
+			parent, _ = os.UserHomeDir()
+		}
+	}
+	base, err := os.MkdirTemp(parent, "attack")
+	if err == nil {
+		defer os.RemoveAll(base)
+		err = here.fill(base)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return m.Run()
+}
+
+func (p *place) fill(base string) error {
+	p.base, p.home, p.binary = base, filepath.Join(base, "home"), filepath.Join(base, "attacker")
+	if err := os.Chmod(base, 0o755); err != nil {
+		return err
+	}
+	for _, dir := range []string{p.home, p.home + "/.ssh", p.home + "/.ssh/deep", p.home + "/.aws", p.home + "/.gnupg"} {
+		if err := os.Mkdir(dir, 0o755); err != nil {
+			return err
+		}
+	}
+	// The home of the host's user is none of the tests' business.
+	for _, name := range os.Environ() {
+		if name, _, _ = strings.Cut(name, "="); strings.HasPrefix(name, "XDG_") {
+			os.Unsetenv(name)
+		}
+	}
+	if err := os.Setenv("HOME", p.home); err != nil {
+		return err
+	}
+	config := "[user]\n\tname = T\n\temail = t@example.org\n[init]\n\tdefaultBranch = main\n[protocol \"file\"]\n\tallow = always\n"
+	if err := os.WriteFile(p.home+"/.gitconfig", []byte(config), 0o644); err != nil {
+		return err
+	}
+	return copyFile(p.binary, "/proc/self/exe", 0o755)
+}
+
+// attacker does one act. Its first line proves that it was executed.
+func attacker(id string, args []string) int {
+	fmt.Println("acting")
+	for _, a := range attacks() {
+		if a.id != id {
+			continue
+		}
+		if err := a.act(args); err != nil {
+			fmt.Println("error:", err)
+			return 1
+		}
+		return 0
+	}
+	fmt.Println("no such act")
+	return 2
+}
+
+// TestAsOrdinaryUser runs all other tests without privileges.
+func TestAsOrdinaryUser(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("the other tests run as an ordinary user already")
+	}
+	dir := filepath.Join(here.base, "ordinary")
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chown(dir, ordinary, ordinary); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(here.binary, "-test.v="+strconv.FormatBool(testing.Verbose()), "-test.short="+strconv.FormatBool(testing.Short()), "-test.skip=^TestAsOrdinaryUser$")
+	cmd.Env = []string{"HOME=" + dir, "PATH=" + os.Getenv("PATH"), "TMPDIR=" + dir, baseVariable + "=" + dir}
+	cmd.Dir = dir
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: ordinary, Gid: ordinary}}
+	out, err := cmd.CombinedOutput()
+	text := "as an ordinary user:\n" + strings.ReplaceAll(strings.TrimSpace(string(out)), "\n", "\n| ")
+	if err != nil {
+		t.Errorf("%v\n%s", err, text)
+	} else {
+		t.Log(text)
+	}
+}
+
+func copyFile(to, from string, mode os.FileMode) error {
+	in, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	out, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
+	if err != nil {
+		return err
+	}
+	if _, err := io.Copy(out, in); err != nil {
+		out.Close()
+		return err
+	}
+	return out.Close()
+}
