@@ -14,6 +14,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/caisson-sandbox/caisson/core/journal"
 )
 
 // findHomes reads /etc/passwd itself, as os/user does without cgo but at a
@@ -39,7 +41,9 @@ func passwdHome(text string, uid int) string {
 
 func (*osHost) Privileged() bool { return os.Geteuid() == 0 }
 
-func (*osHost) Lstat(path string) (FileInfo, error) {
+// Lstat takes the directory by which another sandbox holds an absent .git for
+// what it is: inside a repository other rules would hold, and let it be filled.
+func (h *osHost) Lstat(path string) (FileInfo, error) {
 	var st unix.Stat_t
 	if err := retry(func() error { return unix.Lstat(path, &st) }); err != nil {
 		return FileInfo{}, &os.PathError{Op: "lstat", Path: path, Err: err}
@@ -48,6 +52,9 @@ func (*osHost) Lstat(path string) (FileInfo, error) {
 	switch st.Mode & unix.S_IFMT {
 	case unix.S_IFDIR:
 		info.Kind = KindDir
+		if filepath.Base(path) == ".git" && journal.IsPlaceholder(h.OwnDirs().State, path) {
+			return FileInfo{}, &os.PathError{Op: "lstat", Path: path, Err: unix.ENOENT}
+		}
 	case unix.S_IFREG:
 		info.Kind = KindFile
 	case unix.S_IFLNK:
