@@ -94,6 +94,13 @@ func (h *host) fill(base string) error {
 		"GIT_AUTHOR_DATE=1700000000 +0000", "GIT_COMMITTER_DATE=1700000000 +0000",
 		"PYTHONDONTWRITEBYTECODE=1", "EDITOR=true",
 	}
+	// Building the standard library takes half a minute, so that one user builds
+	// it once at most.
+	cache := filepath.Join(base, "gocache")
+	if out, err := exec.Command("go", "env", "GOCACHE").Output(); err == nil && os.Getenv(baseVariable) == "" {
+		cache = strings.TrimSpace(string(out))
+	}
+	h.env = append(h.env, "GOCACHE="+cache)
 	config := "[user]\n\tname = Tester\n\temail = tester@example.org\n[init]\n\tdefaultBranch = main\n[advice]\n\tdetachedHead = false\n[protocol \"file\"]\n\tallow = always\n"
 	if err := os.WriteFile(filepath.Join(h.home, ".gitconfig"), []byte(config), 0o644); err != nil {
 		return err

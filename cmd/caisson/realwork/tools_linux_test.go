@@ -52,13 +52,13 @@ func TestTools(t *testing.T) {
 			"strace -c true 2>&1 | grep -c total; strace -e inject=unlink,unlinkat:error=EPERM rm -f log 2>&1 | grep -c INJECTED",
 		}, ignore: "log"},
 		{name: "tar", needs: []string{"tar", "gzip"}, steps: []string{
-			"mkdir -p a/b; echo 1 >a/b/x; chmod 4755 a/b/x || chmod 755 a/b/x; chmod 0640 a/b/x; ln -s b/x a/l; ln a/b/x a/h; mkfifo a/f; touch -d '2001-02-03 04:05:06.789 UTC' a/b/x a/b; chmod 1777 a/b; tar czpf t.tgz a; tar tvzf t.tgz",
+			"mkdir -p a/b; echo 1 >a/b/x; chmod 0640 a/b/x; ln -s b/x a/l; ln a/b/x a/h; mkfifo a/f; touch -d '2001-02-03 04:05:06.789 UTC' a/b/x a/b; chmod 1777 a/b; tar czpf t.tgz a; tar tvzf t.tgz",
 			"mkdir o; tar xzpf t.tgz -C o; find o -printf '%P %y %m %n %s %u %g\\n' | sort; stat -c '%y' o/a/b/x o/a/b; cmp o/a/b/x a/b/x; cp -a o p; rsync --version >/dev/null 2>&1 || true; find p -printf '%P %y %m %s\\n' | sort",
 		}, mask: []string{`20[2-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9:]+`}, ignore: `\.tgz$`},
 		{name: "files", steps: []string{
 			`n=$'a b\nc "\'\\ ä 漢 🙂'; echo x >"$n"; mkdir -- "-d $n"; mv "$n" "-d $n/"; ls -1bR; find . -print0 | sort -z | od -c | tail -3; printf '\377' | xargs -I{} touch {}; ls | wc -l`,
 			`umask 077; echo secret >s; umask 0; mkdir open; stat -c %a s open; ln s hard; stat -c %h s; truncate -s 1M sparse; fallocate -l 4096 full; cp --reflink=auto full copy; mv -T open closed; rmdir closed; touch -a -d @5 s; stat -c %X s`,
-			`d=$(printf 'd%.0s' $(seq 200)); for i in $(seq 30); do mkdir $d && cd -P $d; done; echo deep >f; cat f; pwd | wc -c`,
+			`d=$(printf 'd%.0s' $(seq 200)); for i in $(seq 30); do mkdir $d && cd -P $d; done; echo deep >f; cat f; for i in $(seq 30); do cd -P ..; done; ls $d/$d | wc -l; rm -rf $d`,
 			`mktemp -d >/dev/null; t=$(mktemp); echo x >$t; mv $t moved; cat moved; test -w "$HOME" && touch "$HOME/probe" 2>/dev/null && rm "$HOME/probe"; true`,
 		}},
 		{name: "arguments", needs: []string{"xargs"}, steps: []string{
