@@ -146,6 +146,7 @@ func TestHoldOwnerAndGuardianKilled(t *testing.T) {
 		t.Fatal("the placeholder of a living sandbox was removed")
 	}
 	_ = unix.Kill(guardian, unix.SIGKILL)
+	ended(t, guardian)
 	_ = cmd.Process.Kill()
 	_ = cmd.Wait()
 	if !exists(ws + "/.claude") {

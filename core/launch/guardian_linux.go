@@ -19,7 +19,7 @@ const (
 	guardPipe    = iota // read end; written to once, by bind
 	guardLock           // the journal's lock file
 	guardJournal        // the journal's directory
-	guardFirst          // lock and directory of each placeholder, then the image
+	guardFirst          // lock, directory and pin of each placeholder, then the image
 )
 
 // guardianTimeout bounds the wait for the guardian at the end of a sandbox.
@@ -61,7 +61,7 @@ func (h *holds) execGuardian() error {
 	defer unix.Close(pipe[0])
 	fds := []int{pipe[0], h.dir.LockFD(), h.dir.FD()}
 	for _, one := range h.list {
-		fds = append(fds, one.lock, one.parent)
+		fds = append(fds, one.lock, one.parent, one.pin)
 	}
 	if h.guardian, err = execImage(image, fds...); err != nil {
 		unix.Close(pipe[1])
@@ -89,7 +89,7 @@ func (h *holds) guardianProgram() *program {
 	g := &program{step: -1, report: guardPipe} // a read end: reports go nowhere
 	g.call("block all signals", unix.SYS_RT_SIGPROCMASK, num(unix.SIG_SETMASK), g.words(arg{value: ^uint64(0)}), num(0), num(8))
 	g.call("leave the caller's session", unix.SYS_SETSID).with(flagIgnore)
-	g.call("keep the listed descriptors only", unix.SYS_CLOSE_RANGE, num(guardFirst+2*len(h.list)), num(1<<32-1), num(0))
+	g.call("keep the listed descriptors only", unix.SYS_CLOSE_RANGE, num(guardFirst+3*len(h.list)), num(1<<32-1), num(0))
 	g.call("go to /", unix.SYS_CHDIR, g.str("/"))
 
 	init, pidfd := g.cell(0), g.cell(0)
@@ -112,7 +112,7 @@ func (h *holds) guardianProgram() *program {
 
 	g.call("lock the journal", unix.SYS_FLOCK, num(guardLock), num(unix.LOCK_EX)).with(flagRetry)
 	for i := len(h.list) - 1; i >= 0; i-- { // what was made inside another goes first
-		g.remove(h.list[i], guardFirst+2*i, guardFirst+2*i+1)
+		g.remove(h.list[i], guardFirst+3*i, guardFirst+3*i+1)
 	}
 	g.call("end", unix.SYS_EXIT_GROUP, num(0))
 	return g
@@ -182,7 +182,9 @@ func (h *holds) release() {
 	}
 	left := false
 	for _, one := range h.list {
+		_ = unix.Flock(one.lock, unix.LOCK_UN) // a fork may hold a copy for a moment
 		unix.Close(one.lock)
+		unix.Close(one.pin)
 		left = left || h.dir.Has(one.id)
 	}
 	for _, fd := range h.parents {

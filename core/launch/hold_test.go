@@ -269,8 +269,9 @@ func TestHoldLeavesWhatTheUserMade(t *testing.T) {
 	dir, full, file := ws+"/.claude", ws+"/.codex", ws+"/.git/commondir"
 	s := open(t, holdPlan(ws, plan.Hold{Path: dir, Kind: "dir"}, plan.Hold{Path: full, Kind: "dir"}, plan.Hold{Path: file, Kind: "file", Content: "."}), Options{StateDir: state})
 	// Removed and made again at once, which gives the same inode number on
-	// many file systems; and something in a placeholder.
-	for _, err := range []error{os.Remove(dir), os.Mkdir(dir, 0o755), os.WriteFile(full+"/a", []byte("a"), 0o644), os.Remove(file), os.WriteFile(file, []byte("."), 0o444)} {
+	// many file systems; and something in a placeholder. The file comes into
+	// place as a whole: an empty one is not neutral, and would be moved away.
+	for _, err := range []error{os.Remove(dir), os.Mkdir(dir, 0o755), os.WriteFile(full+"/a", []byte("a"), 0o644), os.WriteFile(ws+"/new", []byte("."), 0o444), os.Remove(file), os.Rename(ws+"/new", file)} {
 		if err != nil {
 			t.Fatal(err)
 		}

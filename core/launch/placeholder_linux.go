@@ -38,6 +38,7 @@ type hold struct {
 	id      journal.Identity
 	st      unix.Statx_t // as it was when it was made or shared
 	lock    int          // shared lock on the record
+	pin     int          // O_PATH descriptor; its inode number is given to no other meanwhile
 }
 
 // matches says whether the path is like the placeholder, as one that the user
@@ -162,25 +163,53 @@ func (h *holds) hold(st plan.Hold) error {
 		return fmt.Errorf("%w: %w", ErrChanged, err)
 	}
 	one := &hold{path: st.Path, kind: st.Kind, content: st.Content, parent: parent}
-	one.id, one.st, err = journal.Look(parent, path.Base(st.Path))
-	switch {
+	switch err = one.look(); {
 	case err == unix.ENOENT:
 		return h.make(one, st)
 	case err != nil:
 		return fmt.Errorf("look at %s: %w", st.Path, err)
 	}
-	one.lock, err = h.dir.Share(one.id)
-	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%s: %w", st.Path, ErrChanged)
+	if err := h.share(one); err != nil {
+		return err
 	}
-	if err != nil {
-		return fmt.Errorf("share the placeholder %s: %w", st.Path, err)
-	}
-	h.list = append(h.list, one)
 	if one.st.Mode&unix.S_IFMT != kindMode(st.Kind) || st.Kind == journal.KindFile && !hasContent(parent, path.Base(st.Path), st.Content) {
 		return fmt.Errorf("%s: %w", st.Path, ErrChanged)
 	}
 	return nil
+}
+
+// look opens what is at the path and notes what it is.
+func (h *hold) look() (err error) {
+	base := path.Base(h.path)
+	if h.pin, err = unix.Openat(h.parent, base, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0); err != nil {
+		return err
+	}
+	var st unix.Stat_t
+	h.id, h.st, err = journal.Look(h.parent, base)
+	if err == nil {
+		err = unix.Fstat(h.pin, &st)
+	}
+	if err == nil && st.Ino != h.id.Ino {
+		err = ErrChanged
+	}
+	if err != nil {
+		unix.Close(h.pin)
+	}
+	return err
+}
+
+// share relies on a placeholder that is there.
+func (h *holds) share(one *hold) (err error) {
+	one.lock, err = h.dir.Share(one.id)
+	if err == nil {
+		h.list = append(h.list, one)
+		return nil
+	}
+	unix.Close(one.pin)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = ErrChanged
+	}
+	return fmt.Errorf("share the placeholder %s: %w", one.path, err)
 }
 
 func kindMode(kind string) uint16 {
@@ -192,7 +221,7 @@ func kindMode(kind string) uint16 {
 
 // shareIfHeld relies on a placeholder that the plan takes for the user's.
 func (h *holds) shareIfHeld(st plan.Bind) error {
-	id, meta, err := journal.Look(unix.AT_FDCWD, st.Path)
+	id, _, err := journal.Look(unix.AT_FDCWD, st.Path)
 	if err != nil || !h.dir.Has(id) {
 		return nil // the launch compares it with the plan, and tells what it is
 	}
@@ -200,12 +229,11 @@ func (h *holds) shareIfHeld(st plan.Bind) error {
 	if err != nil {
 		return err
 	}
-	one := &hold{path: st.Path, kind: st.Kind, parent: parent, id: id, st: meta}
-	if one.lock, err = h.dir.Share(id); err != nil {
-		return fmt.Errorf("share the placeholder %s: %w", st.Path, err)
+	one := &hold{path: st.Path, kind: st.Kind, parent: parent}
+	if err := one.look(); err != nil {
+		return fmt.Errorf("look at %s: %w", st.Path, err)
 	}
-	h.list = append(h.list, one)
-	return nil
+	return h.share(one)
 }
 
 // make makes a placeholder. The record is there before it.
@@ -232,9 +260,10 @@ func (h *holds) make(one *hold, st plan.Hold) error {
 		}
 		return fmt.Errorf("hold %s: %w", st.Path, err)
 	}
-	one.id, one.st, err = journal.Look(one.parent, base)
-	if err == nil {
-		err = h.dir.Settle(one.id)
+	if err = one.look(); err == nil {
+		if err = h.dir.Settle(one.id); err != nil {
+			unix.Close(one.pin)
+		}
 	}
 	if err != nil {
 		unix.Close(one.lock) // the next run finds the record and ends it

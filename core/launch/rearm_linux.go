@@ -31,6 +31,11 @@ import (
 // What stays open: a command that wrote between the replacement and the
 // reading, and closed the file, leaves no trace. Every replacement is therefore
 // reported, and the report says to look at the file.
+//
+// An open that was under way when the file was mounted again can still succeed
+// after that. Until the end of the run the file must therefore hold what it was
+// seen with. A user who writes to it in place, after having replaced it during
+// the same run, is taken for a command; the text is then in the quarantine.
 
 // maxSnapshot bounds the size of a file whose content is kept, in bytes.
 const maxSnapshot = 4 << 20
@@ -126,11 +131,27 @@ func (w *watch) detached(g *guardedPath) {
 		w.breakOff(g, seen, err)
 		return
 	}
-	g.id = seen.id
+	g.id, g.seen = seen.id, seen
 	if w.inotify != nil {
-		w.watchSelf(g.path)
+		w.watchContent(g.path)
 	}
 	w.changed(g, "it is protected again")
+}
+
+// verify compares a file that was replaced with what it was seen with then.
+func (w *watch) verify(g *guardedPath) {
+	if w.broken {
+		return
+	}
+	now, err := readSnapshot(g.path, w.over)
+	if err == nil && now.id == g.seen.id && !bytes.Equal(now.content, g.seen.content) {
+		err = errors.New("it was written to afterwards")
+	} else if !w.over && !errors.Is(err, errHeld) {
+		err = nil // a path that changes is seen the next time
+	}
+	if err != nil {
+		w.breakOff(g, g.seen, err)
+	}
 }
 
 // retry tries again for some milliseconds: the kernel takes a mount away
@@ -161,11 +182,16 @@ func (w *watch) changed(g *guardedPath, what string) {
 // and gives a file the content back that it was seen with.
 func (w *watch) breakOff(g *guardedPath, seen *fileSnapshot, why error) {
 	w.kill()
-	message := fmt.Sprintf("%s was replaced from outside during the run and could not be protected again: %v; the sandbox was killed", diag.Quote(g.path), why)
+	message := fmt.Sprintf("%s was replaced from outside during the run and could not be protected again: %v", diag.Quote(g.path), why)
+	if !w.over {
+		message += "; the sandbox was killed"
+	}
 	remedy := "look at it before any tool does"
 	if seen != nil {
-		time.Sleep(deathPause)
-		g.restored = seen
+		if !w.over {
+			time.Sleep(deathPause)
+		}
+		g.seen = seen
 		w.restore(g)
 		remedy += "; it holds again what it held when the change was seen"
 	}
@@ -175,7 +201,7 @@ func (w *watch) breakOff(g *guardedPath, seen *fileSnapshot, why error) {
 // restore makes a file hold what it was seen with. The other content goes to
 // the quarantine; whoever has that file open writes to nothing that counts.
 func (w *watch) restore(g *guardedPath) {
-	want := g.restored
+	want := g.seen
 	if now, err := readSnapshot(g.path, true); err == nil && bytes.Equal(now.content, want.content) {
 		return
 	}

@@ -171,24 +171,28 @@ func (s *Sandbox) setUp(list *setup, ruleset int) error {
 	}
 	ctl.handedOver()
 	defer reap(first)
-	var ready *message // may come before the id of process 1
+	// Both may come before the id of process 1, without which it is not reaped.
+	var ready *message
+	var failure error
 	for ready == nil || s.init == 0 {
 		m, err := ctl.receive()
 		if err != nil {
 			return s.failed(err)
 		}
 		switch {
+		case m == nil && failure != nil:
+			return s.failed(failure)
 		case m == nil:
 			return s.failed(errors.New("process 1 ended"))
 		case len(m.words) == 1:
 			s.init = int(m.words[0])
-			if list.plan.Steps[0].(plan.Namespaces).IDs == "all" {
+			if failure == nil && list.plan.Steps[0].(plan.Namespaces).IDs == "all" {
 				if err := mapAllIDs(s.init, ctl.fd); err != nil {
 					return s.failed(err)
 				}
 			}
 		case len(m.words) == 2:
-			return s.failed(list.failure(m.words))
+			failure = list.failure(m.words)
 		case ready == nil && m.words[0] == msgReady && len(m.fds) == len(list.kinds)+1:
 			ready = m
 			s.spaces, s.diag = m.fds[:len(list.kinds)], m.fds[len(list.kinds)]

@@ -60,11 +60,11 @@ type absentPath struct {
 
 // guardedPath is a path that is mounted on itself inside.
 type guardedPath struct {
-	path     string
-	kind     string
-	id       journal.Identity
-	told     bool
-	restored *fileSnapshot // what the file must hold at the end, nil: not known
+	path string
+	kind string
+	id   journal.Identity
+	told bool
+	seen *fileSnapshot // what it must hold since it was replaced, nil: it was not
 }
 
 // startWatch begins to watch what the plan says. It must return before the
@@ -190,6 +190,13 @@ func (w *watch) watchSelf(name string) bool {
 	return err == nil || err == unix.ENOENT
 }
 
+// watchContent watches a file, besides, for being written to.
+func (w *watch) watchContent(name string) {
+	if w.watchSelf(name) {
+		_, _ = w.add(name, unix.IN_MODIFY)
+	}
+}
+
 func (w *watch) add(name string, mask uint32) (wd int32, err error) {
 	raw, connErr := w.inotify.SyscallConn()
 	if connErr != nil {
@@ -236,6 +243,8 @@ func (w *watch) look() {
 		id, _, err := journal.Look(unix.AT_FDCWD, g.path)
 		if err != nil || id != g.id {
 			w.detached(g)
+		} else if g.seen != nil {
+			w.verify(g)
 		}
 	}
 }
@@ -254,7 +263,7 @@ func (w *watch) finish() {
 	w.over = true
 	w.look()
 	for _, g := range w.guarded {
-		if g.restored != nil {
+		if w.broken && g.seen != nil {
 			w.restore(g)
 		}
 	}

@@ -249,7 +249,9 @@ func TestReplacementWriter(t *testing.T) {
 		fd, err := unix.Open(".git/config", unix.O_WRONLY|unix.O_APPEND, 0)
 		if err == nil {
 			_, _ = unix.Write(fd, []byte("#PWNED\n"))
-			time.Sleep(50 * time.Millisecond)
+			for exists("ready") && !exists("stop") {
+				time.Sleep(time.Millisecond)
+			}
 			_, _ = unix.Write(fd, []byte("#PWNED later\n"))
 			return
 		}
@@ -277,7 +279,7 @@ func TestReplacementRace(t *testing.T) {
 		done := begin(t, s, ws, envWriter+"=1 exec "+self+" -test.run='^TestReplacementWriter$'")
 		eventually(t, "the writer runs", func() bool { return exists(ws + "/ready") })
 		git(t, ws, "config", "user.name", fmt.Sprint("round ", i))
-		time.Sleep(30 * time.Millisecond)
+		eventually(t, "the replacement is reported", func() bool { return len(found.of(diag.ProtectedChanged)) > 0 })
 		if err := os.WriteFile(ws+"/stop", nil, 0o644); err != nil {
 			t.Fatal(err)
 		}
