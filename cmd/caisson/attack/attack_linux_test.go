@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
+//go:build amd64
+
 package attack
 
 import (
+	"crypto/rand"
 	"fmt"
 	"os"
 	"slices"
@@ -43,6 +46,8 @@ type bait struct {
 func attacks() []attack {
 	return slices.Concat(
 		fileAttacks(),
+		protectedAttacks(),
+		hiddenAttacks(),
 	)
 }
 
@@ -167,3 +172,6 @@ func leaked(secret string) func(string, int) string {
 		return ""
 	}
 }
+
+// token is a word that nobody can guess.
+func token(prefix string) string { return prefix + strings.ToLower(rand.Text()) }

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+//go:build amd64
+
 package attack
 
 import (
@@ -33,6 +35,7 @@ const baseVariable = "CAISSON_ATTACK_BASE"
 // place is where the tests work; it lies in no temporary directory.
 type place struct {
 	base, home, binary string
+	repository         string // a git repository with one commit, to copy
 }
 
 var here place
@@ -92,6 +95,18 @@ func (p *place) fill(base string) error {
 	config := "[user]\n\tname = T\n\temail = t@example.org\n[init]\n\tdefaultBranch = main\n[protocol \"file\"]\n\tallow = always\n"
 	if err := os.WriteFile(p.home+"/.gitconfig", []byte(config), 0o644); err != nil {
 		return err
+	}
+	p.repository = filepath.Join(base, "repository")
+	if err := os.Mkdir(p.repository, 0o755); err != nil {
+		return err
+	}
+	if err := os.WriteFile(p.repository+"/tracked", []byte("tracked\n"), 0o644); err != nil {
+		return err
+	}
+	for _, args := range [][]string{{"init", "-q"}, {"add", "tracked"}, {"commit", "-q", "-m", "one"}} {
+		if out, err := exec.Command("git", append([]string{"-C", p.repository}, args...)...).CombinedOutput(); err != nil {
+			return fmt.Errorf("git %s: %w: %s", args[0], err, out)
+		}
 	}
 	return copyFile(p.binary, "/proc/self/exe", 0o755)
 }

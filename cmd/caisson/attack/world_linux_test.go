@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+//go:build amd64
+
 package attack
 
 import (
@@ -35,7 +37,7 @@ func newWorld(t *testing.T) *world {
 	}
 	t.Cleanup(func() { removeAll(t, dir) })
 	w := &world{t: t, dir: dir, work: dir + "/work", outside: dir + "/outside"}
-	for _, d := range []string{w.work, w.outside} {
+	for _, d := range []string{w.work, w.outside, w.work + "/vendor", w.outside + "/hidden"} {
 		w.must(os.Mkdir(d, 0o755))
 	}
 	return w
@@ -44,10 +46,7 @@ func newWorld(t *testing.T) *world {
 // repository makes the workspace a git repository with one commit.
 func (w *world) repository() {
 	w.t.Helper()
-	w.must(os.WriteFile(w.work+"/tracked", []byte("tracked\n"), 0o644))
-	w.git(w.work, "init", "-q")
-	w.git(w.work, "add", "tracked")
-	w.git(w.work, "commit", "-q", "-m", "one")
+	w.must(os.CopyFS(w.work, os.DirFS(here.repository)))
 }
 
 func (w *world) git(dir string, args ...string) string {

@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package realwork
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"regexp"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/creack/pty"
+)
+
+// terminal is a person at a terminal with one program in it.
+type terminal struct {
+	t    *testing.T
+	tty  *os.File
+	cmd  *exec.Cmd
+	mu   sync.Mutex
+	seen strings.Builder
+	more chan struct{} // closed at the end of the output
+}
+
+// patience bounds each wait; it runs out in failing tests only.
+const patience = 30 * time.Second
+
+func openTerminal(t *testing.T, words ...string) *terminal {
+	t.Helper()
+	cmd := shared.command(words[0], words[1:]...)
+	cmd.Dir = shared.workspace(t)
+	cmd.Env = append(cmd.Env, "PS1=ready> ", "HISTFILE=")
+	tty, err := pty.StartWithSize(cmd, &pty.Winsize{Rows: 24, Cols: 100})
+	if err != nil {
+		t.Fatal(err)
+	}
+	x := &terminal{t: t, tty: tty, cmd: cmd, more: make(chan struct{})}
+	go func() {
+		defer close(x.more)
+		buf := make([]byte, 4096)
+		for {
+			n, err := tty.Read(buf)
+			x.mu.Lock()
+			x.seen.Write(buf[:n])
+			x.mu.Unlock()
+			if err != nil {
+				return
+			}
+		}
+	}()
+	t.Cleanup(func() {
+		tty.Close()
+		_ = cmd.Process.Kill() // it has ended in a test that passed
+	})
+	return x
+}
+
+// expect waits until the pattern is in the output and takes all up to its end.
+func (x *terminal) expect(pattern string) string {
+	x.t.Helper()
+	re := regexp.MustCompile(pattern)
+	deadline := time.Now().Add(patience)
+	for {
+		x.mu.Lock()
+		text := x.seen.String()
+		if at := re.FindStringIndex(text); at != nil {
+			x.seen.Reset()
+			x.seen.WriteString(text[at[1]:])
+			x.mu.Unlock()
+			return text[at[0]:at[1]]
+		}
+		x.mu.Unlock()
+		if time.Now().After(deadline) {
+			x.t.Fatalf("no %s in %q", pattern, text)
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+func (x *terminal) write(keys string) {
+	x.t.Helper()
+	if _, err := x.tty.WriteString(keys); err != nil {
+		x.t.Fatal(err)
+	}
+}
+
+// wait gives the exit status, or 128+N.
+func (x *terminal) wait() int {
+	x.t.Helper()
+	done := make(chan error, 1)
+	go func() { done <- x.cmd.Wait() }()
+	select {
+	case err := <-done:
+		exit, ok := errors.AsType[*exec.ExitError](err)
+		if err != nil && !ok {
+			x.t.Fatal(err)
+		}
+		if ok && exit.ExitCode() < 0 {
+			return 128 + int(exit.Sys().(syscall.WaitStatus).Signal())
+		}
+		return x.cmd.ProcessState.ExitCode()
+	case <-time.After(patience):
+		x.mu.Lock()
+		defer x.mu.Unlock()
+		x.t.Fatalf("it does not end: %q", x.seen.String())
+	}
+	return -1
+}
+
+// hangUp closes the terminal. What reads from it has to let it go first.
+func (x *terminal) hangUp() {
+	x.t.Helper()
+	if err := x.tty.SetReadDeadline(time.Now()); err != nil {
+		x.t.Fatal(err)
+	}
+	<-x.more
+	if err := x.tty.Close(); err != nil {
+		x.t.Fatal(err)
+	}
+}
+
+func TestTerminalIsSeen(t *testing.T) {
+	t.Parallel()
+	x := openTerminal(t, "caisson", "run", "--", "bash", "-c", `ls -d --color=auto /; test -t 0 && test -t 1 && test -t 2 && tty; stty size
+		trap 'stty size; exit 7' WINCH; echo resize; while :; do sleep 0.02; done`)
+	x.expect("\x1b\\[")
+	x.expect(`/dev/\w+`)
+	x.expect("24 100")
+	x.expect("resize")
+	if err := pty.Setsize(x.tty, &pty.Winsize{Rows: 50, Cols: 132}); err != nil {
+		t.Fatal(err)
+	}
+	x.expect("50 132")
+	if status := x.wait(); status != 7 {
+		t.Errorf("status %d", status)
+	}
+}
+
+// TestKeys presses the keys that send signals.
+func TestKeys(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name, key string
+		status    int
+	}{{"interrupt", "\x03", 130}, {"quit", "\x1c", 131}, {"end of file", "\x04", 0}} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			x := openTerminal(t, "caisson", "run", "--", "sh", "-c", "ulimit -c 0; echo started; exec cat")
+			x.expect("started")
+			x.write(c.key)
+			if status := x.wait(); status != c.status {
+				t.Errorf("status %d", status)
+			}
+		})
+	}
+}
+
+// TestJobControl stops and continues caisson as a job of a shell outside.
+func TestJobControl(t *testing.T) {
+	t.Parallel()
+	need(t, "bash")
+	x := openTerminal(t, "bash", "--norc", "--noediting", "-i")
+	x.expect("ready> ")
+	x.write("caisson run -- sh -c 'echo started; while read x; do echo got $x; done'\n")
+	x.expect("\nstarted")
+	for range 3 {
+		x.write("\x1a")
+		x.expect("Stopped")
+		x.expect("ready> ")
+		x.write("echo shell $((1+1))\n")
+		x.expect("shell 2")
+		x.write("fg\n")
+		x.expect(`fg\s+caisson run[^\n]*\n`)
+		x.write("word\n")
+		x.expect("got word")
+	}
+	x.write("\x04")
+	x.expect("ready> ")
+	x.write("caisson run -- sh -c 'echo started; while test ! -e go; do sleep 0.01; done; echo finished; exit 3'\n")
+	x.expect("\nstarted")
+	x.write("\x1a")
+	x.expect("Stopped")
+	x.write("touch go\n")
+	x.expect("ready> ")
+	x.write("bg\n")
+	x.expect("finished")
+	x.write("wait %1; echo status $?\n")
+	x.expect("status 3")
+	x.write("caisson run -- cat & sleep 0.3; jobs\n")
+	x.expect(`Stopped[^\n]*caisson run`)
+	x.write("fg\n\x03")
+	x.expect("ready> ")
+	x.write("kill %% 2>/dev/null; exit 4\n")
+	if status := x.wait(); status != 4 {
+		t.Errorf("status %d", status)
+	}
+}
+
+// TestShellHasJobs stops and continues jobs of a shell inside.
+func TestShellHasJobs(t *testing.T) {
+	t.Parallel()
+	x := openTerminal(t, "caisson", "shell")
+	x.write("PS1='in''side> '\n")
+	x.expect("inside> ")
+	x.write("sh -c 'echo star''ted; exec sleep 1000'\n")
+	x.expect("\nstarted")
+	x.write("\x1a")
+	x.expect("Stopped")
+	x.write("jobs; fg\n")
+	x.expect(`Stopped.*\s+sh -c`)
+	x.write("\x03")
+	x.expect("inside> ")
+	x.write("echo status $?\n")
+	x.expect("status 130")
+	x.write("cat\n")
+	x.write("line\n")
+	x.expect("line\r\nline")
+	x.write("\x03")
+	x.expect("inside> ")
+	x.write("exit 9\n")
+	if status := x.wait(); status != 9 {
+		t.Errorf("status %d", status)
+	}
+}
+
+// TestHangup closes the terminal under a shell: nothing is left.
+func TestHangup(t *testing.T) {
+	t.Parallel()
+	for _, script := range []string{"echo started; exec sleep 1000", "trap '' HUP; sleep 1000 & echo started; cat"} {
+		x := openTerminal(t, "caisson", "run", "--", "bash", "-c", script)
+		x.expect("started")
+		x.hangUp()
+		if status := x.wait(); status == 0 && !strings.Contains(script, "trap") {
+			t.Errorf("%s: status %d", script, status)
+		}
+		wantNothingIn(t, x.cmd.Dir)
+	}
+}
+
+// TestTerminalSettings wants the terminal's settings back after a command that
+// changed them, however it ended.
+func TestTerminalSettings(t *testing.T) {
+	t.Parallel()
+	need(t, "bash", "stty")
+	x := openTerminal(t, "bash", "--norc", "--noediting", "-i")
+	x.expect("ready> ")
+	for _, end := range []string{"exit 3", "kill -KILL $$"} {
+		x.write("before=$(stty -g); caisson run -- bash -c 'stty raw -echo -isig; " + end + "'; test \"$(stty -g)\" = \"$before\" && echo the same $((40+2)) || echo differs $((40+2))\n")
+		if got := x.expect(`(the same|differs) 42`); got != "the same 42" {
+			t.Errorf("%s: %s", end, got)
+		}
+	}
+	x.write("exit 0\n")
+	x.wait()
+}
