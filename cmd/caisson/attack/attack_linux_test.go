@@ -48,6 +48,8 @@ func attacks() []attack {
 		fileAttacks(),
 		protectedAttacks(),
 		hiddenAttacks(),
+		descriptorAttacks(),
+		processAttacks(),
 	)
 }
 
@@ -127,28 +129,6 @@ func (a *attack) judge(t *testing.T, said, harm string) {
 	}
 	if !acted(said) && !a.refusable {
 		t.Errorf("the attacker was not executed: %s", said)
-	}
-}
-
-// obtains is an attack that gains something from the kernel.
-func obtains(id, what string, g guarantee.ID, needs string, act func() error) attack {
-	return attack{
-		id: id, what: what, guarantee: g, needs: needs,
-		lay: func(*world) bait {
-			return bait{harm: func(said string, _ int) string {
-				if strings.Contains(said, "OBTAINED") {
-					return "the kernel did it"
-				}
-				return ""
-			}}
-		},
-		act: func([]string) error {
-			if err := act(); err != nil {
-				return err
-			}
-			fmt.Println("OBTAINED")
-			return nil
-		},
 	}
 }
 
