@@ -48,8 +48,6 @@ func attacks() []attack {
 		fileAttacks(),
 		protectedAttacks(),
 		hiddenAttacks(),
-		descriptorAttacks(),
-		processAttacks(),
 	)
 }
 

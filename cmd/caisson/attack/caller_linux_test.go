@@ -25,12 +25,6 @@ const callerDone = "caller is done"
 // can see what became of it.
 func caller(how, work, id string, args []string) int {
 	secret := strings.Clone(os.Getenv("CALLER_SECRET")) // in memory, as well as in the environment
-	binary, err := os.Executable()
-	if err != nil {
-		fmt.Println(err)
-		return 1
-	}
-	here.binary = binary
 	w := &world{work: work}
 	var text string
 	if how == "plain" {
@@ -62,7 +56,7 @@ func byCaller(t *testing.T, a attack) {
 		cmd.Args = append([]string{callerName, how, w.work, a.id}, b.args...)
 		cmd.Dir = w.work
 		cmd.Env = append(os.Environ(), b.env...)
-		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 		in, err := cmd.StdinPipe()
 		w.must(err)
 		out, err := cmd.StdoutPipe()
