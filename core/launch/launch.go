@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"syscall"
 
 	"github.com/caisson-sandbox/caisson/core/diag"
@@ -43,6 +44,9 @@ type Command struct {
 	OwnGroup bool
 }
 
+// meant ends the name of the entry that compares a path with what the policy saw.
+const meant = " is the one that the policy means"
+
 // ErrChanged says that a path is not what the plan takes it for: something
 // came or went since the policy was resolved. A new plan will know.
 var ErrChanged = errors.New("the path changed after the plan was made")
@@ -70,6 +74,14 @@ func (e *StepError) Error() string {
 
 // Unwrap gives the errno.
 func (e *StepError) Unwrap() error { return e.Errno }
+
+// Is makes a path that is gone, or is another one, a path that changed: what
+// one sandbox holds a name with may go between the policy and the launch of the
+// next one.
+func (e *StepError) Is(target error) bool {
+	return target == ErrChanged &&
+		(e.Errno == syscall.ENOENT && strings.HasPrefix(e.Entry, "find ") || e.Errno == syscall.ESTALE && strings.HasSuffix(e.Entry, meant))
+}
 
 // At says where the failure was, for those who must not import this package.
 func (e *StepError) At() (step, entry string) { return e.Step, e.Entry }

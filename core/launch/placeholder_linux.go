@@ -108,17 +108,15 @@ func (h *holds) begin(p *plan.Plan) error {
 	if err := collect(h.dir, h.report); err != nil {
 		return err
 	}
-	names, err := h.dir.List()
-	if err != nil {
-		return err
-	}
+	var err error
 	for _, step := range p.Steps {
 		switch st := step.(type) {
 		case plan.Hold:
 			err = h.hold(st)
 		case plan.Bind:
-			// The policy may have seen a placeholder of another sandbox.
-			if len(names) > 0 && st.Role != "root" {
+			// The policy may have seen a placeholder of another sandbox, which
+			// may be gone, and its inode may be that of a newer one later.
+			if st.Role != "root" {
 				err = h.shareIfHeld(st)
 			}
 		}
@@ -222,6 +220,9 @@ func kindMode(kind string) uint16 {
 // shareIfHeld relies on a placeholder that the plan takes for the user's.
 func (h *holds) shareIfHeld(st plan.Bind) error {
 	id, _, err := journal.Look(unix.AT_FDCWD, st.Path)
+	if st.Ino != 0 && st.Source == "" && (err == unix.ENOENT || err == nil && id.Ino != st.Ino) {
+		return fmt.Errorf("%s: %w", st.Path, ErrChanged)
+	}
 	if err != nil || !h.dir.Has(id) {
 		return nil // the launch compares it with the plan, and tells what it is
 	}

@@ -221,8 +221,8 @@ const (
 func (p *program) checkIdentity(name string, fd arg, dev, ino uint64) {
 	st := p.bytes(make([]byte, statxSize))
 	p.call("look at "+name, unix.SYS_STATX, fd, p.str(""), num(unix.AT_EMPTY_PATH), num(unix.STATX_INO), st)
-	p.check(name+" is the one that the policy means", st.plus(statxIno), ^uint64(0), ino)
-	p.check(name+" is the one that the policy means", st.plus(statxDevMajor), ^uint64(0), uint64(unix.Major(dev))|uint64(unix.Minor(dev))<<32)
+	p.check(name+meant, st.plus(statxIno), ^uint64(0), ino)
+	p.check(name+meant, st.plus(statxDevMajor), ^uint64(0), uint64(unix.Major(dev))|uint64(unix.Minor(dev))<<32)
 }
 
 // move attaches a detached mount.

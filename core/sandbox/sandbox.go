@@ -84,18 +84,25 @@ func Open(ctx context.Context, p policy.Policy, o *Options) (*Sandbox, error) {
 	return prepared.Open(ctx)
 }
 
+// openTries bounds how often a sandbox is prepared while paths come and go, as
+// the placeholders of other sandboxes in its workspace do.
+const openTries = 5
+
 // Open makes the sandbox that was prepared. See the function [Open]. Where a
-// path came or went since then, it is prepared once more.
+// path came or went since then, it is prepared again.
 func (p *Prepared) Open(ctx context.Context) (*Sandbox, error) {
 	s, err := p.open(ctx)
-	if !errors.Is(err, launch.ErrChanged) {
-		return s, err
+	for range openTries - 1 {
+		if !errors.Is(err, launch.ErrChanged) {
+			break
+		}
+		again, failed := Prepare(ctx, p.policy, &p.options)
+		if failed != nil {
+			return nil, failed
+		}
+		s, err = again.open(ctx)
 	}
-	again, err := Prepare(ctx, p.policy, &p.options)
-	if err != nil {
-		return nil, err
-	}
-	return again.open(ctx)
+	return s, err
 }
 
 func (p *Prepared) open(ctx context.Context) (*Sandbox, error) {
