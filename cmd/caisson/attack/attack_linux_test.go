@@ -48,6 +48,8 @@ func attacks() []attack {
 		fileAttacks(),
 		protectedAttacks(),
 		hiddenAttacks(),
+		descriptorAttacks(),
+		callerAttacks(),
 	)
 }
 

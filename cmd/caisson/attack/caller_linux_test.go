@@ -14,6 +14,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/caisson-sandbox/caisson/core/policy"
 	"github.com/caisson-sandbox/caisson/core/sandbox"
@@ -25,6 +26,12 @@ const callerDone = "caller is done"
 // can see what became of it.
 func caller(how, work, id string, args []string) int {
 	secret := strings.Clone(os.Getenv("CALLER_SECRET")) // in memory, as well as in the environment
+	binary, err := os.Executable()
+	if err != nil {
+		fmt.Println(err)
+		return 1
+	}
+	here.binary = binary
 	w := &world{work: work}
 	var text string
 	if how == "plain" {
@@ -56,12 +63,15 @@ func byCaller(t *testing.T, a attack) {
 		cmd.Args = append([]string{callerName, how, w.work, a.id}, b.args...)
 		cmd.Dir = w.work
 		cmd.Env = append(os.Environ(), b.env...)
-		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 		in, err := cmd.StdinPipe()
 		w.must(err)
 		out, err := cmd.StdoutPipe()
 		w.must(err)
 		w.must(cmd.Start())
+		// What an attack has stopped never ends by itself.
+		rescue := time.AfterFunc(2*patience, func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) })
+		defer rescue.Stop()
 		lines := bufio.NewScanner(out)
 		var text []string
 		for lines.Scan() && lines.Text() != callerDone {
