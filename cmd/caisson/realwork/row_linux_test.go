@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -31,6 +32,8 @@ type row struct {
 	setup string
 	// steps run one after the other, each in a sandbox of its own.
 	steps []string
+	// fails lists the steps, from 1, whose status is not 0.
+	fails []int
 	// outer runs outside any sandbox after the steps; in it $BOX is in front of
 	// each command that belongs in one.
 	outer string
@@ -73,6 +76,11 @@ func (r *row) test(t *testing.T) {
 	need(t, r.needs...)
 	dir := shared.workspace(t)
 	bare := r.run(t, dir, nil)
+	for i, status := range bare.Status {
+		if want := slices.Contains(r.fails, i+1); (status != 0) != want {
+			t.Errorf("bare, step %d: status %d\n%s", i+1, status, bare.Output[i])
+		}
+	}
 	box := r.run(t, dir, append([]string{shared.caisson, "run", "-q"}, append(r.expanded(), "--")...))
 	if diff := cmp.Diff(bare, box); diff != "" {
 		t.Errorf("bare (-), in a sandbox (+):\n%s", diff)
