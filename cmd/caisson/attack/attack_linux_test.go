@@ -50,6 +50,12 @@ func attacks() []attack {
 		hiddenAttacks(),
 		descriptorAttacks(),
 		callerAttacks(),
+		kernelAttacks(),
+		namespaceAttacks(),
+		deviceAttacks(),
+		socketAttacks(),
+		setidAttacks(),
+		environmentAttacks(),
 	)
 }
 

@@ -41,6 +41,9 @@ func bytesArg(b []byte) uintptr {
 	return uintptr(unsafe.Pointer(&b[0]))
 }
 
+// filterArg is a filter as an argument of raw, which must use it at once.
+func filterArg(f *unix.SockFprog) uintptr { return uintptr(unsafe.Pointer(f)) }
+
 var kept [][]byte // what raw calls point to
 
 const atCWD = ^uintptr(99) // AT_FDCWD
