@@ -56,6 +56,7 @@ func attacks() []attack {
 		socketAttacks(),
 		setidAttacks(),
 		environmentAttacks(),
+		networkAttacks(),
 	)
 }
 

@@ -6,7 +6,6 @@ package attack
 
 import (
 	"bufio"
-	"context"
 	"fmt"
 	"io"
 	"os"
@@ -17,7 +16,6 @@ import (
 	"time"
 
 	"github.com/caisson-sandbox/caisson/core/policy"
-	"github.com/caisson-sandbox/caisson/core/sandbox"
 )
 
 const callerDone = "caller is done"
@@ -37,8 +35,7 @@ func caller(how, work, id string, args []string) int {
 	if how == "plain" {
 		text = w.plain(id, bait{args: args})
 	} else {
-		p := policy.Standard(work)
-		sb, err := sandbox.Open(context.Background(), p, nil)
+		sb, err := openWithout(policy.Standard(work), how)
 		if err != nil {
 			fmt.Println(err)
 			return 1
@@ -56,37 +53,39 @@ func caller(how, work, id string, args []string) int {
 
 // byCaller does an attack on the process that runs the attacker.
 func byCaller(t *testing.T, a attack) {
-	try := func(how string) (said, harm string) {
-		w := newWorld(t)
-		b := a.lay(w)
-		cmd := exec.Command(here.binary)
-		cmd.Args = append([]string{callerName, how, w.work, a.id}, b.args...)
-		cmd.Dir = w.work
-		cmd.Env = append(os.Environ(), b.env...)
-		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-		in, err := cmd.StdinPipe()
-		w.must(err)
-		out, err := cmd.StdoutPipe()
-		w.must(err)
-		w.must(cmd.Start())
-		// What an attack has stopped never ends by itself.
-		rescue := time.AfterFunc(2*patience, func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) })
-		defer rescue.Stop()
-		lines := bufio.NewScanner(out)
-		var text []string
-		for lines.Scan() && lines.Text() != callerDone {
-			text = append(text, lines.Text())
-		}
-		said = strings.Join(text, "\n")
-		harm = b.harm(said, cmd.Process.Pid)
-		in.Close()
-		_, _ = io.Copy(io.Discard, out)
-		_ = cmd.Process.Kill() // it may be stopped or traced
-		_ = cmd.Wait()
-		return said, harm
-	}
-	said, harm := try("plain")
+	said, harm := runCaller(t, a, "plain")
 	a.judgeControl(t, said, harm)
-	said, harm = try("sandbox")
+	said, harm = runCaller(t, a, "sandbox")
 	a.judge(t, said, harm)
+}
+
+// runCaller runs an attack plainly, in a sandbox, or in one without a wall.
+func runCaller(t *testing.T, a attack, how string) (said, harm string) {
+	w := newWorld(t)
+	b := a.lay(w)
+	cmd := exec.Command(here.binary)
+	cmd.Args = append([]string{callerName, how, w.work, a.id}, b.args...)
+	cmd.Dir = w.work
+	cmd.Env = append(os.Environ(), b.env...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	in, err := cmd.StdinPipe()
+	w.must(err)
+	out, err := cmd.StdoutPipe()
+	w.must(err)
+	w.must(cmd.Start())
+	// What an attack has stopped never ends by itself.
+	rescue := time.AfterFunc(2*patience, func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) })
+	defer rescue.Stop()
+	lines := bufio.NewScanner(out)
+	var text []string
+	for lines.Scan() && lines.Text() != callerDone {
+		text = append(text, lines.Text())
+	}
+	said = strings.Join(text, "\n")
+	harm = b.harm(said, cmd.Process.Pid)
+	in.Close()
+	_, _ = io.Copy(io.Discard, out)
+	_ = cmd.Process.Kill() // it may be stopped or traced
+	_ = cmd.Wait()
+	return said, harm
 }

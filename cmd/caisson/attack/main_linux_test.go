@@ -22,7 +22,8 @@ import (
 const (
 	attackerName = "attacker" // ID ARG…: does one act
 	callerName   = "caller"   // HOW WORKSPACE ID ARG…: runs an act as a program that uses the library
-	ownerName    = "owner"    // WORKSPACE FILE: leaves processes in a sandbox until it is killed
+	ownerName    = "owner"    // WORKSPACE: leaves processes in a sandbox until it is killed
+	wardenName   = "warden"   // WORKSPACE TIMES: kills owners and counts what is left
 )
 
 // ordinary is a user and group that no host has.
@@ -47,7 +48,9 @@ func TestMain(m *testing.M) {
 	case callerName:
 		os.Exit(caller(os.Args[1], os.Args[2], os.Args[3], os.Args[4:]))
 	case ownerName:
-		os.Exit(owner(os.Args[1], os.Args[2]))
+		os.Exit(owner(os.Args[1]))
+	case wardenName:
+		os.Exit(warden(os.Args[1], os.Args[2]))
 	}
 	os.Exit(run(m))
 }
@@ -114,18 +117,28 @@ func (p *place) fill(base string) error {
 // attacker does one act. Its first line proves that it was executed.
 func attacker(id string, args []string) int {
 	fmt.Println("acting")
+	switch id {
+	case "serve":
+		return status(serve(args[0]))
+	case "survive":
+		return status(survive())
+	}
 	for _, a := range attacks() {
 		if a.id != id {
 			continue
 		}
-		if err := a.act(args); err != nil {
-			fmt.Println("error:", err)
-			return 1
-		}
-		return 0
+		return status(a.act(args))
 	}
 	fmt.Println("no such act")
 	return 2
+}
+
+func status(err error) int {
+	if err != nil {
+		fmt.Println("error:", err)
+		return 1
+	}
+	return 0
 }
 
 // TestAsOrdinaryUser runs all other tests without privileges.
