@@ -18,6 +18,8 @@ import (
 const (
 	maxIndex  = 64 << 20 // bytes of an index that is read
 	maxGitRef = 4 << 10  // bytes of a file that names a directory
+	// maxGitConfig is how many bytes of a configuration are read.
+	maxGitConfig = 1 << 20
 	// clockSlack is how far the clock of file times may lag behind.
 	clockSlack = 20 * time.Millisecond
 )
@@ -139,13 +141,40 @@ func worktree(gitDir string) string {
 	}
 	b, err := readSmall(path.Join(gitDir, "gitdir"), maxGitRef) // of a linked worktree
 	if err != nil {
-		return ""
+		return coreWorktree(gitDir)
 	}
 	name := strings.TrimSuffix(string(b), "\n")
 	if !path.IsAbs(name) || path.Base(name) != ".git" {
 		return ""
 	}
 	return path.Dir(path.Clean(name))
+}
+
+// coreWorktree is the directory that the configuration of a git directory names,
+// as git writes it for a submodule; "" if none. The configuration is protected.
+func coreWorktree(gitDir string) string {
+	b, err := readSmall(path.Join(gitDir, "config"), maxGitConfig)
+	if err != nil {
+		return ""
+	}
+	section, name := "", ""
+	for line := range strings.Lines(string(b)) {
+		line = strings.TrimSpace(line)
+		if strings.HasPrefix(line, "[") {
+			section = line
+		}
+		key, value, _ := strings.Cut(line, "=")
+		if section == "[core]" && strings.TrimSpace(key) == "worktree" {
+			name = strings.TrimSpace(value)
+		}
+	}
+	switch {
+	case name == "":
+		return ""
+	case path.IsAbs(name):
+		return path.Clean(name)
+	}
+	return path.Join(gitDir, name)
 }
 
 // readGitlinks reads the index of a git directory. Whether ids have 20 or 32

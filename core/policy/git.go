@@ -179,10 +179,12 @@ func (r *resolver) addRepository(dir, worktree string) {
 
 // addConfigWorktree protects config.worktree. Git does not look at it unless
 // the extension is on, and then takes a directory in its place for an error.
+// Later on "git sparse-checkout" outside turns the extension on, and git obeys
+// what is there, so that a file that appears is reported.
 func (r *resolver) addConfigWorktree(dir, worktree string, perWorktree bool) {
 	file := r.below(dir, "config.worktree")
 	if !perWorktree {
-		r.guard(file, HoldNone, "")
+		r.guard(file, HoldReport, "")
 		return
 	}
 	r.guard(file, HoldFile, "")
@@ -220,6 +222,9 @@ func (r *resolver) addWorktrees(dir string, perWorktree bool) {
 }
 
 func (r *resolver) addWorktree(dir string, perWorktree bool) {
+	if !slices.Contains(r.gitDirs, dir) {
+		r.gitDirs = append(r.gitDirs, dir) // it has an index and a sequencer of its own
+	}
 	r.guard(r.below(dir, "commondir"), HoldFile, "../..\n")
 	r.guard(r.below(dir, "gitdir"), HoldNone, "")
 	where := dir
