@@ -122,6 +122,8 @@ func attacker(id string, args []string) int {
 		return status(serve(args[0]))
 	case "survive":
 		return status(survive())
+	case "persist":
+		return status(persist(args[0], args[1]))
 	}
 	for _, a := range attacks() {
 		if a.id != id {

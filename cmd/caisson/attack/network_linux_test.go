@@ -131,9 +131,11 @@ func TestServed(t *testing.T) {
 		out, err := cmd.StdoutPipe()
 		w.must(err)
 		w.must(cmd.Start())
-		// It does listen: its second line says so.
+		// It does listen: its second line says so, and is waited for.
 		lines := bufio.NewScanner(out)
-		if !lines.Scan() || !lines.Scan() || lines.Text() != "listening" {
+		for lines.Scan() && lines.Text() == "acting" {
+		}
+		if lines.Text() != "listening" {
 			t.Errorf("the attacker does not listen: %q", lines.Text())
 		}
 		return func() { w.must(sb.Close()); _ = cmd.Wait() }
