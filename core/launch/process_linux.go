@@ -183,7 +183,7 @@ func (p *Process) restoreFiles() {
 	}
 	// Only who was in the foreground has a terminal to get back: from the
 	// background the ioctls would stop the caller.
-	if p.tty >= 0 && p.group == unix.Getpgrp() {
+	if p.tty >= 0 && p.group == unix.Getpgrp() && p.holdsTerminal() {
 		p.sandbox.thread.do(func() {
 			withoutTTOU(func() {
 				_ = unix.IoctlSetPointerInt(p.tty, unix.TIOCSPGRP, p.group)
@@ -191,6 +191,17 @@ func (p *Process) restoreFiles() {
 			})
 		})
 	}
+}
+
+// holdsTerminal reports whether the caller's terminal is still with the caller,
+// or with something of the sandbox, alive or gone. A shell outside may have
+// taken it since, as after Ctrl-Z and bg; without it that shell would end.
+func (p *Process) holdsTerminal() bool {
+	group, err := unix.IoctlGetInt(p.tty, unix.TIOCGPGRP)
+	if err != nil || group <= 0 {
+		return false
+	}
+	return group == p.group || group == p.pid || p.sandbox.inside(group) || unix.Kill(-group, 0) == unix.ESRCH
 }
 
 // withoutTTOU runs f with SIGTTOU blocked for the calling thread.
