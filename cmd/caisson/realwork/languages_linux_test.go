@@ -129,7 +129,7 @@ echo 'process.send("message")' >f.js
 func TestLanguages(t *testing.T) {
 	t.Parallel()
 	runRows(t, []row{
-		{name: "go", needs: []string{"go", "git"}, long: true, setup: "mkdir -p $GOCACHE\n" + goModule + "git init -q; git add .; git commit -qm go",
+		{name: "go", needs: []string{"go", "git"}, long: true, warm: true, setup: "mkdir -p $GOCACHE\n" + goModule + "git init -q; git add .; git commit -qm go",
 			flags: []string{"--write", "$GOCACHE", "--env", "GOCACHE=$GOCACHE"}, steps: []string{
 				"go vet ./... && go build -o main ./cmd && ./main; ./main 1 2 || echo $?", "go test ./... 2>&1; go test -count=1 -run Serve . && go list ./...; gofmt -l . | wc -l; go mod tidy; go mod verify",
 			}, mask: []string{`[0-9.]+s\b`, `\(cached\)`,

@@ -94,8 +94,7 @@ func (h *host) fill(base string) error {
 		"GIT_AUTHOR_DATE=1700000000 +0000", "GIT_COMMITTER_DATE=1700000000 +0000",
 		"PYTHONDONTWRITEBYTECODE=1", "EDITOR=true",
 	}
-	// Building the standard library takes half a minute, so that one user builds
-	// it once at most.
+	// A cold cache would have the standard library built: see row.warm.
 	cache := filepath.Join(base, "gocache")
 	if out, err := exec.Command("go", "env", "GOCACHE").Output(); err == nil && os.Getenv(baseVariable) == "" {
 		cache = strings.TrimSpace(string(out))

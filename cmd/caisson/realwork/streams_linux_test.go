@@ -61,7 +61,7 @@ func TestPlaces(t *testing.T) {
 		{name: "read only files", setup: "mkdir d; echo x >d/f; chmod 444 d/f; chmod 555 d", steps: []string{
 			"cat d/f; ls -l d/f | cut -c1-10; test $(id -u) = 0 || { echo y >d/f || echo refused; rm d/f || echo refused; }; chmod 755 d; chmod 644 d/f; echo y >d/f; rm -r d",
 		}, mask: []string{`bash: line 1: `}},
-		{name: "users and host", steps: []string{"id -u; id -g; id -un; whoami; hostname; uname -srm; nproc; umask; pwd; ls -ld . | cut -c1-10; getent passwd root; date +%Z; ulimit -n; ulimit -Sn; echo $SHLVL"}},
+		{name: "users and host", steps: []string{"id -u; id -g; id -un 2>/dev/null || echo nobody; hostname; uname -srm; nproc; umask; pwd; ls -ld . | cut -c1-10; getent passwd root; date +%Z; ulimit -n; ulimit -Sn; echo $SHLVL"}},
 	})
 }
 
