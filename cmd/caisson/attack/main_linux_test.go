@@ -124,6 +124,16 @@ func attacker(id string, args []string) int {
 		return status(survive())
 	case "persist":
 		return status(persist(args[0], args[1]))
+	case "leave":
+		return status(leave(args[0]))
+	case "search":
+		return status(search(args[0], len(args) > 1))
+	case "race":
+		return status(race(args[0], args[1]))
+	case "fill":
+		return status(fill())
+	case "stop":
+		return status(stop())
 	}
 	for _, a := range attacks() {
 		if a.id != id {
