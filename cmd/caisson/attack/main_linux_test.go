@@ -158,6 +158,7 @@ func TestAsOrdinaryUser(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("the other tests run as an ordinary user already")
 	}
+	t.Parallel()
 	dir := filepath.Join(here.base, "ordinary")
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		t.Fatal(err)
