@@ -60,7 +60,7 @@ func aliases(rules []policy.Rule, t *mounts, files []string) []policy.Rule {
 // fixed reports whether a rule restricts something that is there when the
 // sandbox starts, the placeholder of a held path included.
 func fixed(r policy.Rule) bool {
-	held := r.Hold == policy.HoldDir || r.Hold == policy.HoldFile
+	held := r.Hold == policy.HoldDir || r.Hold == policy.HoldFile || r.Hold == policy.HoldLink
 	return r.Access != policy.Write && (r.Kind != policy.KindAbsent || held)
 }
 
@@ -70,6 +70,8 @@ func elsewhere(r policy.Rule) policy.Rule {
 	switch r.Hold {
 	case policy.HoldDir:
 		return policy.Rule{Path: r.Path, Access: policy.Read, Kind: policy.KindDir, Origin: r.Origin}
+	case policy.HoldLink:
+		return policy.Rule{Path: r.Path, Access: policy.Read, Kind: policy.KindSymlink, Origin: r.Origin}
 	case policy.HoldFile:
 		return policy.Rule{Path: r.Path, Access: policy.Read, Kind: policy.KindFile, Origin: r.Origin}
 	}

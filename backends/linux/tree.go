@@ -186,7 +186,7 @@ func (t *tree) protect(r *policy.Rule) {
 		if r.Kind != policy.KindAbsent {
 			t.bind(r, "read", "protect")
 		}
-	case policy.HoldDir, policy.HoldFile:
+	case policy.HoldDir, policy.HoldFile, policy.HoldLink:
 		t.mount(layer{r.Path, policy.Read, false}, string(r.Hold), plan.Hold{Path: r.Path, Kind: string(r.Hold), Content: r.Content})
 	case policy.HoldQuarantine:
 		t.watch.Quarantine = append(t.watch.Quarantine, r.Path)

@@ -30,6 +30,7 @@ import (
 const (
 	KindDir  = "dir"
 	KindFile = "file"
+	KindLink = "link" // a symbolic link; Content is its target
 )
 
 // maxRecord bounds the size of a record in bytes, encoded.
@@ -38,7 +39,7 @@ const maxRecord = 64 << 10
 // Record says what stands where. The zero value is invalid.
 type Record struct {
 	Path    string // absolute, clean
-	Kind    string // KindDir or KindFile
+	Kind    string // KindDir, KindFile or KindLink
 	Content string // of a file
 }
 
@@ -72,10 +73,12 @@ func Decode(b []byte) (Record, error) {
 	switch {
 	case !path.IsAbs(r.Path) || path.Clean(r.Path) != r.Path || r.Path == "/" || strings.ContainsRune(r.Path, 0):
 		return Record{}, fmt.Errorf("path %q is not absolute and clean", r.Path)
-	case r.Kind != KindDir && r.Kind != KindFile:
+	case r.Kind != KindDir && r.Kind != KindFile && r.Kind != KindLink:
 		return Record{}, fmt.Errorf("unknown kind %q", r.Kind)
 	case r.Kind == KindDir && r.Content != "":
 		return Record{}, errors.New("a directory has no content")
+	case r.Kind == KindLink && r.Content == "":
+		return Record{}, errors.New("a link without a target")
 	case !bytes.Equal(r.Encode(), b):
 		return Record{}, errors.New("record is not in canonical form")
 	}

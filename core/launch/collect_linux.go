@@ -124,9 +124,9 @@ func removeLeft(r journal.Record, id journal.Identity, made unix.StatxTimestamp)
 		return false, nil
 	}
 	flags := unix.AT_REMOVEDIR
-	if r.Kind == journal.KindFile {
+	if r.Kind != journal.KindDir {
 		flags = 0
-		if !hasContent(parent, base, content) {
+		if !holdsContent(r.Kind, parent, base, content) {
 			return false, nil
 		}
 	}

@@ -143,7 +143,7 @@ func (g *program) remove(one *hold, lock, parent int) {
 		same(st.plus(statxBtime+8), uint64(one.st.Btime.Nsec))
 	}
 	flags := unix.AT_REMOVEDIR
-	if one.kind == journal.KindFile {
+	if one.kind != journal.KindDir {
 		flags = 0
 		same(st.plus(statxSize8), one.st.Size)
 		same(st.plus(statxMtime), uint64(one.st.Mtime.Sec))

@@ -44,8 +44,8 @@ type hold struct {
 // matches says whether the path is like the placeholder, as one that the user
 // made in its place may be, and so does no harm.
 func (h *hold) matches() bool {
-	if h.kind == journal.KindFile {
-		return hasContent(h.parent, path.Base(h.path), h.content)
+	if h.kind != journal.KindDir {
+		return holdsContent(h.kind, h.parent, path.Base(h.path), h.content)
 	}
 	fd, err := unix.Openat(h.parent, path.Base(h.path), unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0)
 	if err != nil {
@@ -170,7 +170,7 @@ func (h *holds) hold(st plan.Hold) error {
 	if err := h.share(one); err != nil {
 		return err
 	}
-	if one.st.Mode&unix.S_IFMT != kindMode(st.Kind) || st.Kind == journal.KindFile && !hasContent(parent, path.Base(st.Path), st.Content) {
+	if one.st.Mode&unix.S_IFMT != kindMode(st.Kind) || st.Kind != journal.KindDir && !holdsContent(st.Kind, parent, path.Base(st.Path), st.Content) {
 		return fmt.Errorf("%s: %w", st.Path, ErrChanged)
 	}
 	return nil
@@ -211,8 +211,11 @@ func (h *holds) share(one *hold) (err error) {
 }
 
 func kindMode(kind string) uint16 {
-	if kind == journal.KindDir {
+	switch kind {
+	case journal.KindDir:
 		return unix.S_IFDIR
+	case journal.KindLink:
+		return unix.S_IFLNK
 	}
 	return unix.S_IFREG
 }
@@ -248,9 +251,12 @@ func (h *holds) make(one *hold, st plan.Hold) error {
 	if one.lock, err = h.dir.Begin(journal.Record{Path: st.Path, Kind: st.Kind, Content: st.Content}); err != nil {
 		return err
 	}
-	if st.Kind == journal.KindDir {
+	switch st.Kind {
+	case journal.KindDir:
 		err = unix.Mkdirat(one.parent, base, 0o755)
-	} else {
+	case journal.KindLink:
+		err = unix.Symlinkat(st.Content, one.parent, base)
+	default:
 		err = makeFile(one.parent, base, st.Content)
 	}
 	if err != nil {
@@ -298,6 +304,16 @@ func setTimes(dir int, st *unix.Statx_t) {
 		{Sec: st.Atime.Sec, Nsec: int64(st.Atime.Nsec)},
 		{Sec: st.Mtime.Sec, Nsec: int64(st.Mtime.Nsec)},
 	}, 0)
+}
+
+// holdsContent compares a file or a link with what it should hold.
+func holdsContent(kind string, parent int, base, content string) bool {
+	if kind != journal.KindLink {
+		return hasContent(parent, base, content)
+	}
+	buf := make([]byte, len(content)+1)
+	n, err := unix.Readlinkat(parent, base, buf)
+	return err == nil && string(buf[:n]) == content
 }
 
 // hasContent compares a regular file with what it should hold.

@@ -49,7 +49,7 @@ func (s *setup) mountStep(i int, step plan.Step) error {
 	case plan.Bind:
 		s.move(s.trees[i], st.Path)
 	case plan.Hold:
-		if st.Kind == "file" {
+		if st.Kind != "dir" { // a link is mounted on itself: it is never followed here
 			tree := s.openTree(st.Path, 0, 0)
 			s.mountAttr("make "+st.Path+" read-only", tree.value(), s.str(""), unix.MOUNT_ATTR_RDONLY, 0)
 			s.move(tree, st.Path)

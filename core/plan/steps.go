@@ -85,8 +85,9 @@ type Proc struct {
 }
 
 // Hold keeps an absent path from being created: a placeholder of the given
-// kind ("dir", "file") takes its place on the host while the sandbox lives and
-// is covered read-only inside.
+// kind ("dir", "file", "link") takes its place on the host while the sandbox
+// lives and is covered read-only inside. Content is a file's text or a link's
+// target.
 type Hold struct {
 	Path    string `json:"path"`
 	Kind    string `json:"kind"`

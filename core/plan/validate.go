@@ -156,7 +156,7 @@ func checkStep(s Step) error {
 		}
 		return absolute(st.Path)
 	case Hold:
-		if err := oneOf("kind", st.Kind, "dir", "file"); err != nil {
+		if err := oneOf("kind", st.Kind, "dir", "file", "link"); err != nil {
 			return err
 		}
 		return belowRoot(st.Path)

@@ -179,5 +179,5 @@ func boolRank(a, b bool) int {
 // holdRank orders the ways to hold a name: a file is chosen where a tool needs
 // one, and then stands before a directory.
 func holdRank(h Hold) int {
-	return slices.Index([]Hold{HoldNone, HoldReport, HoldQuarantine, HoldDir, HoldFile}, h)
+	return slices.Index([]Hold{HoldNone, HoldReport, HoldQuarantine, HoldDir, HoldFile, HoldLink}, h)
 }

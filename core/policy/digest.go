@@ -92,7 +92,7 @@ func (r Rule) check() error {
 		return fmt.Errorf("kind %q is unknown", r.Kind)
 	}
 	switch r.Hold {
-	case HoldNone, HoldDir, HoldFile, HoldQuarantine, HoldReport:
+	case HoldNone, HoldDir, HoldFile, HoldLink, HoldQuarantine, HoldReport:
 	default:
 		return fmt.Errorf("hold %q is unknown", r.Hold)
 	}
@@ -101,8 +101,8 @@ func (r Rule) check() error {
 		return fmt.Errorf("access %d is unknown", r.Access)
 	case r.Hold != HoldNone && (r.Kind != KindAbsent || r.Access != Read):
 		return fmt.Errorf("only an absent protected path is held")
-	case r.Content != "" && r.Hold != HoldFile:
-		return fmt.Errorf("only a held file has content")
+	case r.Content != "" && r.Hold != HoldFile && r.Hold != HoldLink:
+		return fmt.Errorf("only a held file or link has content")
 	case r.Root && r.Access != Write:
 		return fmt.Errorf("a root is writable")
 	}

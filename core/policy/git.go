@@ -28,6 +28,11 @@ func (r *resolver) guard(path string, hold Hold, content string) {
 	r.protect(r.real(path), hold, content, repoOrigin(), LayerStandard)
 }
 
+// nowhere is the target of the link that holds .git: nobody can make it. A
+// directory in its place makes tools fail that look for a repository, such as
+// go build; git and go take the link for no repository.
+const nowhere = "/proc/held-by-caisson"
+
 // addGit finds the repository that a writable root belongs to and protects what
 // git runs or obeys.
 func (r *resolver) addGit(t root) {
@@ -39,14 +44,15 @@ func (r *resolver) addGit(t root) {
 			r.addRepository(t.path, t.path)
 		} else if t.work {
 			// A directory is also a repository where it holds HEAD, objects
-			// and refs itself, so holding .git alone would not do.
+			// and refs itself, so holding .git alone would not do. A placeholder
+			// of HEAD would be ambiguous for git in a repository further up.
 			if head := r.below(t.path, "HEAD"); r.lstat(head).Kind == KindAbsent {
-				r.guard(head, HoldDir, "")
+				r.guard(head, HoldQuarantine, "")
 			}
 			r.noteSubdirectory(t.path)
 		}
 		if t.work {
-			r.guard(entry, HoldDir, "")
+			r.guard(entry, HoldLink, nowhere)
 		}
 	case KindDir:
 		r.addRepository(entry, t.path)

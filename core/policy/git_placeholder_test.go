@@ -81,6 +81,8 @@ func (r repo) hold() []Rule {
 		switch rule.Hold {
 		case HoldDir:
 			err = os.Mkdir(rule.Path, 0o700)
+		case HoldLink:
+			err = os.Symlink(rule.Content, rule.Path)
 		case HoldFile:
 			err = os.WriteFile(rule.Path, []byte(rule.Content), 0o600)
 		default:
@@ -185,8 +187,9 @@ func TestPlaceholdersDoNotDisturbGit(t *testing.T) {
 	}
 }
 
-// TestHeldNamesStopARepository wants git to see no repository where .git and
-// HEAD are held, whatever else is put there.
+// TestHeldNamesStopARepository wants git to see no repository where .git is
+// held and HEAD is kept away, whatever else is put there, and to see the one
+// further up as if nothing were held.
 func TestHeldNamesStopARepository(t *testing.T) {
 	t.Parallel()
 	r := newRepo(t)
@@ -194,10 +197,8 @@ func TestHeldNamesStopARepository(t *testing.T) {
 		t.Fatal(err)
 	}
 	held := r.hold()
-	for _, name := range []string{".git", "HEAD"} {
-		if !slices.ContainsFunc(held, func(h Rule) bool { return filepath.Base(h.Path) == name && h.Hold == HoldDir }) {
-			t.Errorf("%s is not held", name)
-		}
+	if !slices.ContainsFunc(held, func(h Rule) bool { return filepath.Base(h.Path) == ".git" && h.Hold == HoldLink }) {
+		t.Error(".git is not held")
 	}
 	r.mkdir("objects")
 	r.mkdir("refs")
@@ -206,6 +207,38 @@ func TestHeldNamesStopARepository(t *testing.T) {
 	cmd.Dir, cmd.Env = r.dir, append(r.env, "GIT_CEILING_DIRECTORIES="+filepath.Dir(r.dir))
 	if out, err := cmd.Output(); err == nil {
 		t.Errorf("git takes %s for a repository", out)
+	}
+}
+
+// TestHeldNamesBelowARepository wants git and go to work in a subdirectory of
+// a repository, and go in a directory without one, while the names are held.
+func TestHeldNamesBelowARepository(t *testing.T) {
+	t.Parallel()
+	r := newRepo(t)
+	sub := r
+	sub.dir = filepath.Join(r.dir, "sub")
+	r.mkdir("sub")
+	sub.write("main.go", "package main\n\nfunc main() {}\n")
+	sub.write("go.mod", "module example.org/sub\n\ngo 1.21\n")
+	r.run("add", "-A")
+	r.run("commit", "-q", "-m", "sub")
+	sub.hold()
+	sub.run("diff", "HEAD")
+	sub.run("log", "-1", "HEAD")
+	if out := r.run("status", "--porcelain", "-uall"); out != "" {
+		t.Errorf("status shows %q", out)
+	}
+	tool, err := exec.LookPath("go")
+	if err != nil {
+		t.Skip("no go: the build is not tried")
+	}
+	if err := os.RemoveAll(filepath.Join(r.dir, ".git")); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(tool, "build", "-buildvcs=true", "-o", os.DevNull, ".")
+	cmd.Dir, cmd.Env = sub.dir, append(os.Environ(), "GIT_CEILING_DIRECTORIES="+r.dir)
+	if out, err := cmd.CombinedOutput(); err != nil && strings.Contains(string(out), "VCS") {
+		t.Errorf("go build: %v: %s", err, out)
 	}
 }
 

@@ -36,6 +36,7 @@ const (
 	HoldNone       Hold = ""           // the path exists: the rule is enforced on it
 	HoldDir        Hold = "dir"        // held by an empty directory in its place
 	HoldFile       Hold = "file"       // held by a file with Content in its place
+	HoldLink       Hold = "link"       // held by a dangling symbolic link to Content
 	HoldQuarantine Hold = "quarantine" // not held: what appears is moved away
 	HoldReport     Hold = "report"     // not held: what appears is reported
 )
@@ -49,7 +50,7 @@ type Rule struct {
 	Access  Access `json:"access"`
 	Kind    Kind   `json:"kind"`
 	Hold    Hold   `json:"hold,omitempty"`
-	Content string `json:"content,omitempty"` // of a HoldFile placeholder
+	Content string `json:"content,omitempty"` // of a HoldFile placeholder, target of a HoldLink
 	Root    bool   `json:"root,omitempty"`    // a writable root: named by the user, not derived
 	// Unprotect is true where --unprotect PATH would lift the rule; the
 	// sandbox's own files can never be made writable.

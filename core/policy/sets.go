@@ -78,7 +78,8 @@ func repoControl() []Member {
 		return Member{Path: path, What: what, Absent: absent, Computed: true}
 	}
 	return []Member{
-		computed(".git", "the repository itself; where it is a file it names another directory, and it cannot be replaced or moved", HoldDir),
+		computed(".git", "the repository itself; where it is a file it names another directory, and it cannot be replaced or moved", HoldLink),
+		computed("HEAD", "with objects and refs beside it makes the root itself a repository, where it has none", HoldQuarantine),
 		computed(".git/hooks", "programs that git runs on commit, checkout, merge and push", HoldDir),
 		computed(".git/config", "names programs that git runs: pager, editor, filters, ssh command, file system monitor", HoldNone),
 		computed(".git/config.worktree", "the same for one worktree; git reads it only where extensions.worktreeConfig is set", HoldDir),

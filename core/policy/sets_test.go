@@ -78,7 +78,7 @@ func TestSecretsCover(t *testing.T) {
 func TestControlSets(t *testing.T) {
 	t.Parallel()
 	for name, want := range map[string]map[string]Hold{
-		"@repo-control":   {".git": HoldDir, ".gitmodules": HoldReport, ".git/hooks": HoldDir, ".git/config": HoldNone},
+		"@repo-control":   {".git": HoldLink, "HEAD": HoldQuarantine, ".gitmodules": HoldReport, ".git/hooks": HoldDir, ".git/config": HoldNone},
 		"@editor-control": {".envrc": HoldQuarantine, ".vscode": HoldQuarantine, ".idea": HoldQuarantine, ".bashrc": HoldQuarantine, ".zshenv": HoldQuarantine},
 		"@agent-control":  {".mcp.json": HoldDir, ".caisson.toml": HoldDir, ".claude": HoldDir, ".codex": HoldDir, ".cursor": HoldDir},
 	} {
