@@ -186,11 +186,11 @@ func (r *resolver) addRepository(dir, worktree string) {
 // addConfigWorktree protects config.worktree. Git does not look at it unless
 // the extension is on, and then takes a directory in its place for an error.
 // Later on "git sparse-checkout" outside turns the extension on, and git obeys
-// what is there, so that a file that appears is reported.
+// what is there, so that a file that appears is moved away.
 func (r *resolver) addConfigWorktree(dir, worktree string, perWorktree bool) {
 	file := r.below(dir, "config.worktree")
 	if !perWorktree {
-		r.guard(file, HoldReport, "")
+		r.guard(file, HoldQuarantine, "")
 		return
 	}
 	r.guard(file, HoldFile, "")

@@ -73,7 +73,7 @@ func TestStandardPolicy(t *testing.T) {
 	for path, want := range map[string]Hold{
 		"/home/me/ws/.git/commondir": HoldFile, "/home/me/ws/.git/modules": HoldDir, "/home/me/ws/.claude": HoldDir,
 		"/home/me/ws/.envrc": HoldQuarantine, "/home/me/ws/.gitmodules": HoldReport,
-		"/home/me/ws/.git/config.worktree": HoldReport, "/home/me/ws/.git/fsmonitor--daemon.ipc": HoldNone, "/home/me/ws/HEAD": HoldNone,
+		"/home/me/ws/.git/config.worktree": HoldQuarantine, "/home/me/ws/.git/fsmonitor--daemon.ipc": HoldNone, "/home/me/ws/HEAD": HoldNone,
 	} {
 		if holds[path] != want {
 			t.Errorf("%s is held by %q, want %q", path, holds[path], want)
