@@ -202,7 +202,7 @@ func (b *box) sh(script string, env ...string) (string, error) {
 	}
 	defer os.Remove(out.Name())
 	defer out.Close()
-	p, err := b.Start(launch.Command{
+	p, err := b.Start(context.Background(), launch.Command{
 		Path: "/bin/sh", Args: []string{"sh", "-euc", scriptStart + script}, Dir: b.dir, Files: []*os.File{in, out, out},
 		Env: append([]string{"PATH=/usr/bin:/bin"}, env...),
 	})

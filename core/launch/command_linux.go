@@ -3,6 +3,8 @@
 package launch
 
 import (
+	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
@@ -16,8 +18,12 @@ import (
 )
 
 // Start makes a command in the sandbox. An error is or wraps a
-// *diag.Diagnostic; nothing was executed then.
-func (s *Sandbox) Start(c Command) (*Process, error) {
+// *diag.Diagnostic; nothing was executed then. The end of ctx ends the start: a
+// command that is already inside may stop the process that makes this one.
+func (s *Sandbox) Start(ctx context.Context, c Command) (*Process, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	s.mu.Lock()
 	if s.closed {
 		s.mu.Unlock()
@@ -25,7 +31,7 @@ func (s *Sandbox) Start(c Command) (*Process, error) {
 	}
 	s.running.Add(1)
 	s.mu.Unlock()
-	p, err := s.startFiles(c)
+	p, err := s.startFiles(ctx, c)
 	if err != nil {
 		s.running.Done()
 		return nil, err
@@ -35,7 +41,7 @@ func (s *Sandbox) Start(c Command) (*Process, error) {
 
 // startFiles starts the command; files that cannot be opened again inside are
 // relayed in a second try.
-func (s *Sandbox) startFiles(c Command) (*Process, error) {
+func (s *Sandbox) startFiles(ctx context.Context, c Command) (*Process, error) {
 	relayed := map[int]bool{}
 	for {
 		in, err := classify(c.Files, s.options.Terminal, relayed)
@@ -45,7 +51,7 @@ func (s *Sandbox) startFiles(c Command) (*Process, error) {
 		}
 		p := &Process{sandbox: s, done: make(chan struct{}), ownGroup: s.ownGroup || c.OwnGroup}
 		p.saveFiles(c, in)
-		s.thread.do(func() { err = s.start(p, c, in) })
+		s.thread.do(func() { err = s.start(ctx, p, c, in) })
 		if err == nil {
 			in.started()
 			go p.reap()
@@ -79,7 +85,7 @@ func startError(c Command, err error) error {
 	var step *StepError
 	if !errors.As(err, &step) {
 		var d *diag.Diagnostic
-		if errors.As(err, &d) {
+		if errors.As(err, &d) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 			return err
 		}
 		return diag.New(diag.LaunchFailed, fmt.Sprintf("the command could not be started: %v", err), "")
@@ -136,7 +142,7 @@ func candidates(c Command) []string {
 }
 
 // start runs on the sandbox's thread.
-func (s *Sandbox) start(p *Process, c Command, in *inherited) error {
+func (s *Sandbox) start(ctx context.Context, p *Process, c Command, in *inherited) error {
 	sp := spec{
 		paths: candidates(c), argv: c.Args, env: c.Env, dir: c.Dir, std: len(in.fds),
 		reopen: in.reopen, terminal: -1, ownGroup: p.ownGroup, callerPID: os.Getpid(),
@@ -165,7 +171,7 @@ func (s *Sandbox) start(p *Process, c Command, in *inherited) error {
 	}
 	ctl.handedOver()
 	defer reap(first)
-	listener, err := list.follow(ctl, p, s.plan)
+	listener, err := list.followUntil(ctx, ctl, p, s.plan)
 	if err != nil {
 		p.learnPid(ctl)
 		_ = unix.Kill(first, unix.SIGKILL)
@@ -200,6 +206,33 @@ func (p *Process) learnPid(ctl *control) {
 			p.pid = int(m.words[0])
 		}
 	}
+}
+
+// followUntil follows until the command executes or ctx ends.
+func (e *entering) followUntil(ctx context.Context, ctl *control, p *Process, pl *plan.Plan) (listener int, err error) {
+	if ctx.Done() == nil {
+		return e.follow(ctl, p, pl)
+	}
+	wake, err := unix.Eventfd(0, unix.EFD_CLOEXEC)
+	if err != nil {
+		return -1, fmt.Errorf("eventfd: %w", err)
+	}
+	defer unix.Close(wake)
+	woken := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		_, _ = unix.Write(wake, binary.NativeEndian.AppendUint64(nil, 1)) // the counter is 0: it cannot block
+		close(woken)
+	})
+	ctl.wake = wake
+	listener, err = e.follow(ctl, p, pl)
+	ctl.wake = -1 // what is read from now on must be known whatever ctx says
+	if !stop() {
+		<-woken
+	}
+	if errors.Is(err, errWoken) {
+		err = ctx.Err()
+	}
+	return listener, err
 }
 
 // follow reads the reports of the list until the command executes.

@@ -4,6 +4,7 @@ package launch
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"time"
 
@@ -18,6 +19,7 @@ const startTimeout = 30 * time.Second
 type control struct {
 	fd    int
 	other int // the list's end, until it is handed over
+	wake  int // becoming readable, it ends receive; -1 for none
 }
 
 func newControl() (*control, error) {
@@ -31,7 +33,7 @@ func newControl() (*control, error) {
 		unix.Close(fds[1])
 		return nil, fmt.Errorf("set a timeout: %w", err)
 	}
-	return &control{fd: fds[0], other: fds[1]}, nil
+	return &control{fd: fds[0], other: fds[1], wake: -1}, nil
 }
 
 // handedOver closes this process's copy of the list's end.
@@ -53,11 +55,38 @@ type message struct {
 	fds   []int
 }
 
+// errWoken says that receive was ended from elsewhere.
+var errWoken = errors.New("woken")
+
+// ready waits until there is something to receive, where that can be ended.
+func (c *control) ready() error {
+	if c.wake < 0 {
+		return nil
+	}
+	fds := []unix.PollFd{{Fd: int32(c.fd), Events: unix.POLLIN}, {Fd: int32(c.wake), Events: unix.POLLIN}}
+	n, err := unix.Poll(fds, int(startTimeout.Milliseconds()))
+	for err == unix.EINTR {
+		n, err = unix.Poll(fds, int(startTimeout.Milliseconds()))
+	}
+	switch {
+	case err != nil:
+		return fmt.Errorf("poll: %w", err)
+	case n == 0:
+		return fmt.Errorf("no answer within %v", startTimeout)
+	case fds[0].Revents == 0:
+		return errWoken
+	}
+	return nil
+}
+
 // receive waits for the next packet; a nil message is the end.
 func (c *control) receive() (*message, error) {
 	var buf [512]byte
 	var oob [128]byte
 	for {
+		if err := c.ready(); err != nil {
+			return nil, err
+		}
 		n, oobn, _, _, err := unix.Recvmsg(c.fd, buf[:], oob[:], unix.MSG_CMSG_CLOEXEC)
 		switch {
 		case err == unix.EINTR:

@@ -74,7 +74,7 @@ func enterProgram(p *plan.Plan, kinds int, filter []seccomp.Instruction, c spec)
 	}
 	e.step = -1
 	pid := e.cell(0)
-	fork := e.call("fork the command", unix.SYS_CLONE, num(unix.CLONE_PARENT|unix.CLONE_VM|unix.CLONE_VFORK|int(unix.SIGCHLD))).to(pid)
+	fork := e.call("fork the command", unix.SYS_CLONE, num(unix.CLONE_PARENT|unix.CLONE_VM|int(unix.SIGCHLD))).to(pid)
 	fork.jump = len(e.entries) + 2
 	e.call("report the id of the command", unix.SYS_WRITE, num(e.control), pid.at, num(8))
 	e.call("end the first process", unix.SYS_EXIT_GROUP, num(0))

@@ -113,7 +113,7 @@ func begin(t *testing.T, s *Sandbox, dir, script string) (done func() string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := s.Start(Command{Path: "/bin/sh", Args: []string{"sh", "-c", script}, Env: []string{"PATH=/usr/bin:/bin"}, Dir: dir, Files: []*os.File{null, out, out}})
+	p, err := s.Start(context.Background(), Command{Path: "/bin/sh", Args: []string{"sh", "-c", script}, Env: []string{"PATH=/usr/bin:/bin"}, Dir: dir, Files: []*os.File{null, out, out}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -48,21 +48,21 @@ next:
 	SYSCALL
 	CMPQ AX, $-4095
 	JCC  failed
-	MOVQ 64(R12), BX
-	TESTQ BX, BX
-	JEQ  stored
-	MOVQ AX, (BX)
-
-stored:
 	MOVQ 72(R12), BX
 	TESTQ BX, BX
-	JEQ  advance
+	JEQ  store
 	TESTL $4, 8(R12) // jump belongs to the error
-	JNE  advance
+	JNE  store
 	TESTQ AX, AX
-	JNE  advance
-	MOVQ BX, R12
+	JNE  store
+	MOVQ BX, R12 // a forked child stores nothing: it may share the memory
 	JMP  next
+
+store:
+	MOVQ 64(R12), BX
+	TESTQ BX, BX
+	JEQ  advance
+	MOVQ AX, (BX)
 
 advance:
 	ADDQ $80, R12

@@ -37,18 +37,18 @@ next:
 	SVC
 	CMN  $4095, R0
 	BHS  failed
-	MOVD 64(R19), R9
-	CBZ  R9, stored
-	MOVD R0, (R9)
-
-stored:
 	MOVD 72(R19), R9
-	CBZ  R9, advance
+	CBZ  R9, store
 	MOVD 8(R19), R10
-	TBNZ $2, R10, advance // jump belongs to the error
-	CBNZ R0, advance
-	MOVD R9, R19
+	TBNZ $2, R10, store // jump belongs to the error
+	CBNZ R0, store
+	MOVD R9, R19 // a forked child stores nothing: it may share the memory
 	B    next
+
+store:
+	MOVD 64(R19), R9
+	CBZ  R9, advance
+	MOVD R0, (R9)
 
 advance:
 	ADD $80, R19

@@ -37,7 +37,7 @@ func Syscalls(*plan.Plan) (string, error) { return "", unsupported() }
 func Collect(string, func(diag.Diagnostic)) error { return nil }
 
 // Start refuses.
-func (*Sandbox) Start(Command) (*Process, error) { return nil, unsupported() }
+func (*Sandbox) Start(context.Context, Command) (*Process, error) { return nil, unsupported() }
 
 // Close has nothing to do.
 func (*Sandbox) Close() error { return nil }

@@ -118,7 +118,7 @@ func (s *setup) done(i int) {
 // cloneProcessOne forks process 1 into the namespaces. It becomes a child of
 // the caller (CLONE_PARENT), which ends the sandbox by killing it.
 func (s *setup) cloneProcessOne(ns plan.Namespaces) {
-	flags := unix.CLONE_PARENT | int(unix.SIGCHLD)
+	flags := unix.CLONE_PARENT | unix.CLONE_VM | int(unix.SIGCHLD)
 	for _, k := range nsKinds {
 		for _, want := range ns.Kinds {
 			if want == k.name {

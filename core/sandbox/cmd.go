@@ -130,7 +130,7 @@ func (c *Cmd) start() error {
 	if len(args) == 0 {
 		args = []string{c.Path}
 	}
-	process, err := c.sandbox.box.Start(launch.Command{
+	process, err := c.sandbox.box.Start(c.ctx, launch.Command{
 		Path: c.Path, Args: args, Env: c.environ(dir), Dir: dir, Files: files, Foreground: c.Foreground, OwnGroup: c.OwnGroup,
 	})
 	c.streams.started()
