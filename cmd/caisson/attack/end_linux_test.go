@@ -77,7 +77,8 @@ func warden(work, times string) int {
 		return 1
 	}
 	opened := 0
-	for range n {
+	span := time.Minute // of the first owner: it is killed when it has opened
+	for i := range n {
 		out, err := os.CreateTemp(filepath.Dir(work), "owner")
 		if err != nil {
 			fmt.Println(err)
@@ -90,7 +91,19 @@ func warden(work, times string) int {
 			fmt.Println(err)
 			return 1
 		}
-		time.Sleep(time.Duration(rand.IntN(120)) * time.Millisecond)
+		began := time.Now()
+		delay := span
+		if i > 0 {
+			delay = rand.N(span)
+		}
+		for time.Since(began) < delay {
+			time.Sleep(min(time.Millisecond, delay))
+			if text, _ := os.ReadFile(out.Name()); i == 0 && len(text) > 0 {
+				// The others die at any moment of the same length twice over.
+				span = 2 * time.Since(began)
+				break
+			}
+		}
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
 		if text, _ := os.ReadFile(out.Name()); strings.HasPrefix(string(text), "open") {
