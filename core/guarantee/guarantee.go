@@ -71,7 +71,7 @@ func All() []Info {
 		{DeviceDenied, "no device but null, zero, full, random, urandom and the terminal", true},
 		{NetOffline, "no packet leaves, no name is resolved, the host's loopback is out of reach and nothing inside can be reached", true},
 		{NetAllowlist, "only the listed hosts and ports are reachable", false},
-		{UnixConfined, "no unix socket, named pipe or service of the host beyond the granted ones", true},
+		{UnixConfined, "no unix socket, Windows named pipe or Mach service of the host beyond the granted ones", true},
 		{OutsideUntouchable, "processes outside cannot be signalled, traced, read, limited or reprioritised", true},
 		{OutsideHidden, "processes outside cannot be listed", false},
 		{TreeKilled, "when the sandbox ends, by any road, nothing it started is left", true},

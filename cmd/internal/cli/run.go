@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/caisson-sandbox/caisson/core/diag"
+	"github.com/caisson-sandbox/caisson/core/policy"
 	"github.com/caisson-sandbox/caisson/core/sandbox"
 )
 
@@ -237,6 +238,11 @@ func (j *job) hint(p *sandbox.Prepared, r sandbox.Result) []diag.Diagnostic {
 		Code:    diag.WriteHint,
 		Message: "writes outside " + diag.Quote(p.Resolved.Workspace()[0]) + " are refused",
 		Remedy:  "see caisson explain PATH",
+	}
+	config := filepath.Join(p.Resolved.Workspace()[0], ".git", "config")
+	if access, rule := p.Resolved.AccessTo(config); access == policy.Read && rule.Path == config {
+		d.Message = "writes outside " + diag.Quote(p.Resolved.Workspace()[0]) + " and to protected paths in it are refused"
+		d.Remedy += "; what changes git's configuration needs --unprotect .git/config"
 	}
 	j.found(d)
 	return []diag.Diagnostic{d}
