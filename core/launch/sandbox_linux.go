@@ -75,41 +75,46 @@ func openSandbox(ctx context.Context, p *plan.Plan, o Options) (*Sandbox, error)
 		return nil, err
 	}
 	s := &Sandbox{plan: p, options: o, diag: -1}
-	if err := s.readSteps(); err != nil {
-		return nil, err
-	}
-	ids := callerIDs{os.Geteuid(), os.Getegid()}
-	list, err := setupProgram(p, ids, o.Terminal)
-	if err != nil {
-		return nil, err
-	}
-	ruleset, err := newRuleset(p)
-	if err != nil {
-		return nil, err
-	}
-	defer unix.Close(ruleset)
-	if s.holds, err = holdAbsent(p, o.StateDir, o.Report); err != nil {
-		return nil, err
-	}
 	// The parent-death signal of process 1 is sent by the thread that dies: in
-	// a Landlock domain that confines signals it would be refused.
+	// a Landlock domain that confines signals it would be refused. Both threads
+	// come up while the lists are made.
 	s.keeper, s.thread = newThread(), newThread()
-	s.keeper.do(func() { err = s.setUp(list, ruleset) })
-	if err == nil {
-		if s.thread.do(func() { err = restrictThread(ruleset) }); err == nil {
-			s.watch, err = startWatch(s)
-		}
-		if err != nil {
-			err = s.failed(err)
-		}
-	}
-	if err != nil {
+	if err := s.make(); err != nil {
 		s.thread.end()
 		s.keeper.end()
 		s.holds.release()
 		return nil, err
 	}
 	return s, nil
+}
+
+// make makes what the plan says, and undoes all but the holds if that fails.
+func (s *Sandbox) make() error {
+	if err := s.readSteps(); err != nil {
+		return err
+	}
+	list, err := setupProgram(s.plan, callerIDs{os.Geteuid(), os.Getegid()}, s.options.Terminal)
+	if err != nil {
+		return err
+	}
+	ruleset, err := newRuleset(s.plan)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(ruleset)
+	if s.holds, err = holdAbsent(s.plan, s.options.StateDir, s.options.Report); err != nil {
+		return err
+	}
+	if s.keeper.do(func() { err = s.setUp(list, ruleset) }); err != nil {
+		return err
+	}
+	if s.thread.do(func() { err = restrictThread(ruleset) }); err == nil {
+		s.watch, err = startWatch(s)
+	}
+	if err != nil {
+		return s.failed(err)
+	}
+	return nil
 }
 
 // readSteps takes from the plan what commands need.
