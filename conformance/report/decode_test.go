@@ -3,10 +3,7 @@
 package report
 
 import (
-	"bytes"
 	"encoding/json"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -130,17 +127,17 @@ func TestDecodeRefuses(t *testing.T) {
 // FuzzDecode: what is read can be written in every format and read again, and no
 // text gets out of its place.
 func FuzzDecode(f *testing.F) {
-	for _, name := range []string{"mixed", "clean", "partial", "empty", "hostile"} {
-		data, err := os.ReadFile(filepath.Join("testdata", name+".json.golden"))
+	// One result at a time: the fuzzer is slow at making long texts shorter.
+	whole := hostile()
+	whole.Results = append(whole.Results, mixed().Results...)
+	for _, one := range whole.Results {
+		r := empty()
+		r.Claims, r.Results = guarantee.Set{one.Guarantee: {By: guarantee.ByKernel}}, []Result{one}
+		data, err := json.Marshal(r)
 		if err != nil {
 			f.Fatal(err)
 		}
 		f.Add(data)
-		var small bytes.Buffer
-		if err := json.Compact(&small, data); err != nil {
-			f.Fatal(err)
-		}
-		f.Add(small.Bytes())
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		r, err := Decode("f.json", data)

@@ -64,8 +64,16 @@ func arrows() []arrow {
 			why:    "pure: the same answer on every system, so that plans for one are tested on all",
 		},
 		{
-			from: []string{"core", "backends", "cmd"}, except: []string{"core/launch/seccomp/internal/gentables", "cmd/internal/licences"}, ban: []string{"os/exec"}, deep: true,
+			from: []string{"core", "backends"}, except: []string{"core/launch/seccomp/internal/gentables"}, ban: []string{"os/exec"}, deep: true,
 			why: "what caisson executes goes through core/launch",
+		},
+		{
+			from: []string{"cmd"}, except: []string{"cmd/internal/licences"}, ban: []string{"os/exec"},
+			why: "what caisson executes goes through core/launch; the conformance suite, which judges others, runs its own",
+		},
+		{
+			from: []string{"conformance"}, ban: []string{"cmd", "plugins", "backends", "core/launch"},
+			why: "the suite judges every backend by the same door that programs use",
 		},
 		{
 			from: []string{"core", "backends", "cmd"}, except: []string{"core/internal/strict"}, ban: []string{"github.com/pelletier"},
@@ -84,7 +92,7 @@ func arrows() []arrow {
 
 // linked are the modules that may be linked into anything; tests use more.
 func linked() []string {
-	return []string{"github.com/pelletier/go-toml/v2", "github.com/spf13/cobra", "github.com/spf13/pflag", "github.com/inconshreveable/mousetrap", "golang.org/x/sys"}
+	return []string{"github.com/pelletier/go-toml/v2", "github.com/spf13/cobra", "github.com/spf13/pflag", "github.com/inconshreveable/mousetrap", "github.com/creack/pty", "golang.org/x/sys"}
 }
 
 // listed is what go list says of one package.

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package inside
+
+import (
+	"context"
+	"io"
+	"net"
+	"os"
+	"time"
+
+	"github.com/caisson-sandbox/caisson/conformance/internal/act"
+)
+
+// patience bounds every act that waits for another party.
+const patience = 3 * time.Second
+
+func networkOps() map[string]op {
+	return map[string]op{
+		// dial Net Addr Data: connect, send Data, read one answer as Data.
+		"dial": func(_ *Helper, r act.Request) act.Reply {
+			c, err := net.DialTimeout(r.Net, r.Addr, patience)
+			if err != nil {
+				return failed(err)
+			}
+			defer c.Close()
+			return talk(c, r.Data)
+		},
+		// send Net Addr Data: one packet, without waiting for an answer.
+		"send": func(_ *Helper, r act.Request) act.Reply {
+			c, err := net.DialTimeout(r.Net, r.Addr, patience)
+			if err != nil {
+				return failed(err)
+			}
+			defer c.Close()
+			_, err = c.Write([]byte(r.Data))
+			return failed(err)
+		},
+		// listen Net Addr Data: a server that answers every connection with
+		// Data until the helper ends. Its address is Data of the reply.
+		"listen": func(h *Helper, r act.Request) act.Reply {
+			l, err := net.Listen(r.Net, r.Addr)
+			if err != nil {
+				return failed(err)
+			}
+			h.held[l.Addr().String()] = l
+			go answer(l, r.Data)
+			return act.Reply{Data: []byte(l.Addr().String())}
+		},
+		// lookup Path Addr: resolve the name Path at the server Addr.
+		"lookup": func(_ *Helper, r act.Request) act.Reply {
+			resolver := net.Resolver{PreferGo: true}
+			if r.Addr != "" {
+				resolver.Dial = func(ctx context.Context, network, _ string) (net.Conn, error) {
+					return new(net.Dialer).DialContext(ctx, "udp", r.Addr)
+				}
+			}
+			ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+			defer cancel()
+			addrs, err := resolver.LookupHost(ctx, r.Path)
+			reply := failed(err)
+			reply.List = addrs
+			return reply
+		},
+		// interfaces: the addresses of the network interfaces, as List.
+		"interfaces": func(*Helper, act.Request) act.Reply {
+			addrs, err := net.InterfaceAddrs()
+			reply := failed(err)
+			for _, a := range addrs {
+				reply.List = append(reply.List, a.String())
+			}
+			return reply
+		},
+	}
+}
+
+func talk(c net.Conn, say string) act.Reply {
+	c.SetDeadline(time.Now().Add(patience))
+	if say != "" {
+		io.WriteString(c, say) // who has answered already may not listen any more
+	}
+	b := make([]byte, 512)
+	n, err := c.Read(b)
+	if n > 0 {
+		err = nil
+	}
+	reply := failed(err)
+	reply.Data = b[:n]
+	return reply
+}
+
+func answer(l net.Listener, data string) {
+	for {
+		c, err := l.Accept()
+		if err != nil {
+			return
+		}
+		go func() {
+			defer c.Close()
+			c.SetDeadline(time.Now().Add(patience))
+			io.WriteString(c, data)
+		}()
+	}
+}
+
+// fetch prints what a server says; the role of the same name.
+func fetch(_ *Helper, args []string) int {
+	if len(args) != 2 {
+		return 2
+	}
+	c, err := net.DialTimeout(args[0], args[1], patience)
+	if err != nil {
+		os.Stderr.WriteString(err.Error() + "\n")
+		return 1
+	}
+	defer c.Close()
+	io.Copy(os.Stdout, c)
+	return 0
+}
