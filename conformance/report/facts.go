@@ -26,7 +26,7 @@ func (r *Report) facts() []fact {
 		{"duration", seconds(r.Elapsed)},
 		{"whole table", yes(r.Complete)},
 		{"seed", strconv.FormatUint(r.Seed, 10)},
-		{"judged by (SHA-256)", r.Binary},
+		{"judged by", sum(r.Binary)},
 	}
 	var known []fact
 	for _, f := range list {
@@ -35,6 +35,14 @@ func (r *Report) facts() []fact {
 		}
 	}
 	return known
+}
+
+// sum names an executable by its SHA-256.
+func sum(binary string) string {
+	if binary == "" {
+		return ""
+	}
+	return "sha256:" + binary
 }
 
 func yes(b bool) string {

@@ -21,15 +21,15 @@ func (r *Report) html() string {
 	for _, v := range Verdicts() {
 		d.put("<li>%s %d</li>\n", badge(v, string(v)), r.Counts[v])
 	}
-	d.put("</ul>\n<p class=\"quiet\">%s</p>\n</header>\n<main>\n<h2>The run</h2>\n<dl>\n", defined)
+	d.put("</ul>\n<p class=\"quiet notes\">%s</p>\n</header>\n<main>\n<h2>The run</h2>\n<dl>\n", defined)
 	for _, f := range r.facts() {
 		d.put("<dt>%s</dt><dd><code>%s</code></dd>\n", f.name, bdi(f.value))
 	}
 	d.put("</dl>\n")
 	if r.Target.Notes != "" {
-		d.put("<p>Notes on the target: %s</p>\n", bdi(r.Target.Notes))
+		d.put("<p class=\"notes\">Notes on the target: %s</p>\n", bdi(r.Target.Notes))
 	}
-	d.put("<h2>Claims and what came of them</h2>\n<table class=\"stack\">\n<thead><tr><th scope=\"col\">guarantee</th><th scope=\"col\">claim</th>" +
+	d.put("<h2>Claims and what came of them</h2>\n<table class=\"claims\">\n<thead><tr><th scope=\"col\">guarantee</th><th scope=\"col\">claim</th>" +
 		"<th scope=\"col\" class=\"number\">cases</th><th scope=\"col\">result</th></tr></thead>\n<tbody>\n")
 	for _, g := range r.groups() {
 		of := r.of(g)
@@ -37,7 +37,7 @@ func (r *Report) html() string {
 		if len(of) > 0 {
 			name = raw(`<a href="#` + markup(g.name()) + `">` + string(name) + "</a>")
 		}
-		d.put("<tr><th scope=\"row\">%s</th><td>%s</td><td class=\"number\" data-name=\"cases\">%d</td><td>%s</td></tr>\n",
+		d.put("<tr><th scope=\"row\">%s</th><td>%s</td><td class=\"number\">%d</td><td>%s</td></tr>\n",
 			name, bdi(claim(r.Claims, g)), len(of), badge(state(of)))
 	}
 	d.put("</tbody>\n</table>\n<h2>Guarantees and their cases</h2>\n")
@@ -51,8 +51,8 @@ func (r *Report) html() string {
 }
 
 func (d *document) guarantee(r *Report, g group, of []Result) {
-	d.put("<section class=\"guarantee\" id=\"%s\">\n<h3><code>%s</code> %s</h3>\n<p>%s.</p>\n<p class=\"quiet\">%s; %d cases</p>\n",
-		g.name(), g.name(), badge(state(of)), upperFirst(g.promise), bdi(upperFirst(claim(r.Claims, g))), len(of))
+	d.put("<section class=\"guarantee\" id=\"%s\">\n<h3><code>%s</code> %s</h3>\n<p>%s.</p>\n<p class=\"quiet\">%s; %s</p>\n",
+		g.name(), g.name(), badge(state(of)), upperFirst(g.promise), bdi(upperFirst(claim(r.Claims, g))), count(len(of), "case"))
 	var quiet []Result
 	for _, one := range of {
 		if !detailed(one.Verdict) {

@@ -18,7 +18,7 @@ func (m *Matrix) markdown() string {
 	}
 	d.put("\n## Columns\n\n")
 	for i, c := range m.Columns {
-		words, _ := c.outcome()
+		_, words := c.outcome()
 		d.put("%d. %s on %s: **%s**; %s", i+1, code(c.Target.title()), code(c.Host.title()), words, c.tally())
 		for _, r := range c.Runs {
 			d.put("  \n   %s", r.line())
@@ -75,15 +75,12 @@ func (d *document) head(first string, columns int) {
 	d.put("\n")
 }
 
-// outcome is as for a report.
-func (c Column) outcome() (words, class string) {
+// outcome is the result in words, with the verdict whose colours it has.
+func (c Column) outcome() (Verdict, string) {
 	if c.Conformant {
-		return "conformant", "good"
+		return Pass, "conformant"
 	}
-	if !c.Complete {
-		return "not conformant: only a part of the table was asked for", "bad"
-	}
-	return "not conformant", "bad"
+	return Fail, "not conformant"
 }
 
 // tally lists how many cases ended how.
@@ -106,5 +103,9 @@ func (r Run) line() string {
 	if r.Complete {
 		what = "the whole table"
 	}
-	return fmt.Sprintf("%s, %s, seed %d, judged by %s", r.Date.Format(time.RFC3339), what, r.Seed, r.Binary)
+	line := fmt.Sprintf("%s, %s, seed %d", r.Date.Format(time.RFC3339), what, r.Seed)
+	if r.Binary != "" {
+		line += ", judged by " + sum(r.Binary)
+	}
+	return line
 }

@@ -153,12 +153,12 @@ func (r *Report) Reasons() []string {
 		verdict Verdict
 		what    string
 	}{
-		{Fail, "a promise or a duty that must hold was broken"},
+		{Fail, "must hold and failed"},
 		{Error, "could not be judged"},
-		{NotRun, "applies and was not run"},
+		{NotRun, "could have been run and was not"},
 	} {
 		if list := ids[k.verdict]; len(list) > 0 {
-			reasons = append(reasons, k.what+": "+some(list))
+			reasons = append(reasons, fmt.Sprintf("%s %s: %s", count(len(list), "case"), k.what, some(list)))
 		}
 	}
 	switch {
@@ -168,6 +168,14 @@ func (r *Report) Reasons() []string {
 		reasons = append(reasons, "only a part of the table was asked for")
 	}
 	return reasons
+}
+
+// count writes a number of things.
+func count(n int, thing string) string {
+	if n != 1 {
+		thing += "s"
+	}
+	return fmt.Sprintf("%d %s", n, thing)
 }
 
 // some lists ids, but not too many of them.

@@ -99,19 +99,27 @@ section.guarantee { margin: 1rem 0; padding: .9rem 1.1rem; border: 1px solid var
 details { margin-top: .7rem; }
 summary { cursor: pointer; color: var(--link); }
 details ul { margin: .4rem 0 0; padding-left: 1.25rem; }
+.notes { margin-top: .8rem; }
+.claims th, .claims .number { white-space: nowrap; overflow-wrap: normal; }
 .matrix { width: auto; min-width: 100%; overflow-wrap: normal; }
-.matrix tbody th { position: sticky; left: 0; background: var(--ground); min-width: 9rem; max-width: 22rem; overflow-wrap: anywhere; }
+.matrix tbody th { position: sticky; left: 0; background: var(--ground); min-width: 9rem; max-width: 24rem; overflow-wrap: anywhere; }
 .matrix td, .matrix thead th { white-space: nowrap; }
+.matrix tbody th a { white-space: nowrap; }
+.short { display: inline-block; max-width: 10rem; overflow: hidden; text-overflow: ellipsis; vertical-align: bottom; font-weight: 400; }
 @media (max-width: 40rem) {
   body { padding: 1rem .9rem 3rem; }
   h1 { font-size: 1.35rem; }
+  .claims thead { display: none; }
+  .claims tr { display: block; padding: .5rem 0; border-bottom: 1px solid var(--line); }
+  .claims th, .claims td { padding: 0; border: 0; }
+  .claims th, .claims td { display: block; white-space: normal; overflow-wrap: anywhere; }
+  .claims .number, .claims .number + td { display: inline-block; margin: .2rem .75rem 0 0; }
+  .claims .number::before { content: "cases: "; color: var(--quiet); }
+  .matrix tbody th { min-width: 7rem; max-width: 9rem; font-size: .85rem; }
+}
+@media (max-width: 26rem) {
   dl { grid-template-columns: 1fr; gap: 0; }
   dd { margin-bottom: .5rem; }
-  .stack thead { display: none; }
-  .stack tr { display: block; padding: .5rem 0; border-bottom: 1px solid var(--line); }
-  .stack th, .stack td { display: block; padding: 0; border: 0; text-align: left; }
-  .stack td[data-name]::before { content: attr(data-name) ": "; color: var(--quiet); }
-  .matrix tbody th { min-width: 7rem; max-width: 9rem; font-size: .85rem; }
 }
 @media print { body { max-width: none; } .badge, .outcome { border: 1px solid; } }
 `
