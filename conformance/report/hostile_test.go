@@ -120,8 +120,8 @@ func tags(page string) []string {
 	return list
 }
 
-// blocks returns how each line of Markdown begins and how many cells it has.
-// Paragraphs that may be absent are told apart by their first word.
+// blocks returns the marks of each line of Markdown that make cells, elements and
+// links, without those that are escaped or in code.
 func blocks(text string) []string {
 	span := regexp.MustCompile("(`+)[^`].*?[^`]?(`+)")
 	var list []string

@@ -70,3 +70,11 @@ func deliver(w io.Writer, text string, err error) error {
 func unknownFormat(name string, known []string) error {
 	return fmt.Errorf("report: no format is called %q; there are %s", name, strings.Join(known, ", "))
 }
+
+// Extension is the usual ending of files in a format, without the dot.
+func Extension(format string) string {
+	if format == "junit" {
+		return "xml"
+	}
+	return format
+}
