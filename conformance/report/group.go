@@ -118,8 +118,37 @@ func claim(claims guarantee.Set, g group) string {
 	return words
 }
 
-// detailed reports whether a verdict is shown with its reason.
-func detailed(v Verdict) bool { return v != Pass && v != Held }
+// detailed reports whether a verdict needs its reason and its meaning.
+func detailed(v Verdict) bool { return v != Pass && v != Held && v != NotApplicable }
+
+// fold is results that a page shows when asked to.
+type fold struct {
+	title   string
+	results []Result
+}
+
+// folded parts results into those that a reader must see and those that may be
+// folded away: what held, and what is not applicable.
+func folded(results []Result) (open []Result, folds []fold) {
+	var held, none []Result
+	for _, one := range results {
+		switch {
+		case detailed(one.Verdict):
+			open = append(open, one)
+		case one.Verdict == NotApplicable:
+			none = append(none, one)
+		default:
+			held = append(held, one)
+		}
+	}
+	if len(held) > 0 {
+		folds = append(folds, fold{count(len(held), "case") + " that held", held})
+	}
+	if len(none) > 0 {
+		folds = append(folds, fold{count(len(none), "case") + " not applicable", none})
+	}
+	return open, folds
+}
 
 // title is how a target is called.
 func (t Target) title() string { return strings.TrimSpace(t.Name + " " + t.Version) }

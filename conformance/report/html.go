@@ -4,7 +4,7 @@ package report
 
 // html writes one page for whoever has to decide about the target: the outcome
 // first, then the run, the claims, and each guarantee with what stands against
-// it. What held is folded away.
+// it. What held, and what is not applicable, is folded away.
 func (r *Report) html() string {
 	d := page("Conformance of " + r.Target.title())
 	d.put("<header>\n<h1>Conformance of %s</h1>\n", bdi(r.Target.title()))
@@ -53,27 +53,27 @@ func (r *Report) html() string {
 func (d *document) guarantee(r *Report, g group, of []Result) {
 	d.put("<section class=\"guarantee\" id=\"%s\">\n<h3><code>%s</code> %s</h3>\n<p>%s.</p>\n<p class=\"quiet\">%s; %s</p>\n",
 		g.name(), g.name(), badge(state(of)), upperFirst(g.promise), bdi(upperFirst(claim(r.Claims, g))), count(len(of), "case"))
-	var quiet []Result
-	for _, one := range of {
-		if !detailed(one.Verdict) {
-			quiet = append(quiet, one)
-			continue
-		}
+	open, folds := folded(of)
+	for _, one := range open {
 		d.put("<div class=\"case\">\n<p class=\"title\">%s <span class=\"id\">%s</span> %s <span class=\"quiet\">(%s)</span></p>\n",
 			badge(one.Verdict, string(one.Verdict)), one.ID, bdi(one.Title), one.Requirement)
 		if one.Why != "" {
 			d.put("<p class=\"why\">%s</p>\n", bdi(one.Why))
 		}
-		if one.Meaning != "" && one.Verdict != NotApplicable {
+		if one.Meaning != "" {
 			d.put("<p><span class=\"quiet\">What a failure means:</span> %s</p>\n", bdi(one.Meaning))
 		}
 		d.put("</div>\n")
 	}
-	if len(quiet) > 0 {
-		d.put("<details><summary>%d that held</summary>\n<ul>\n", len(quiet))
-		for _, one := range quiet {
-			d.put("<li>%s <span class=\"id\">%s</span> %s <span class=\"quiet\">(%s, %s)</span></li>\n",
+	for _, f := range folds {
+		d.put("<details><summary>%s</summary>\n<ul>\n", f.title)
+		for _, one := range f.results {
+			d.put("<li>%s <span class=\"id\">%s</span> %s <span class=\"quiet\">(%s, %s)</span>",
 				badge(one.Verdict, string(one.Verdict)), one.ID, bdi(one.Title), one.Requirement, seconds(one.MS))
+			if one.Verdict == NotApplicable {
+				d.put("<br><span class=\"why\">%s</span>", bdi(one.Why))
+			}
+			d.put("</li>\n")
 		}
 		d.put("</ul>\n</details>\n")
 	}

@@ -45,35 +45,31 @@ func (d *document) section(r *Report, g group) {
 	}
 	_, words := state(of)
 	d.put("\n### %s: %s\n\n%s.\n", code(g.name()), words, upperFirst(g.promise))
-	var loud, quiet []Result
-	for _, one := range of {
-		if detailed(one.Verdict) {
-			loud = append(loud, one)
-		} else {
-			quiet = append(quiet, one)
-		}
-	}
-	if len(loud) > 0 {
+	open, folds := folded(of)
+	if len(open) > 0 {
 		d.put("\n")
 	}
-	for _, one := range loud {
+	for _, one := range open {
 		d.put("- %s %s: %s (%s)", bold(one.Verdict, string(one.Verdict)), code(one.ID), one.Title, one.Requirement)
 		if one.Why != "" {
 			d.put("  \n  Why: %s", code(one.Why))
 		}
-		if one.Meaning != "" && one.Verdict != NotApplicable {
+		if one.Meaning != "" {
 			d.put("  \n  Meaning: %s", one.Meaning)
 		}
 		d.put("\n")
 	}
-	if len(quiet) == 0 {
-		return
+	for _, f := range folds {
+		d.put("\n<details><summary>%s</summary>\n\n", f.title)
+		for _, one := range f.results {
+			d.put("- %s %s: %s", one.Verdict, code(one.ID), one.Title)
+			if one.Verdict == NotApplicable && one.Why != "" {
+				d.put("; %s", code(one.Why))
+			}
+			d.put("\n")
+		}
+		d.put("\n</details>\n")
 	}
-	d.put("\n<details><summary>%d that held</summary>\n\n", len(quiet))
-	for _, one := range quiet {
-		d.put("- %s %s: %s\n", one.Verdict, code(one.ID), one.Title)
-	}
-	d.put("\n</details>\n")
 }
 
 // bold sets words about a verdict that stands against a target in bold.
