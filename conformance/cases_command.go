@@ -57,7 +57,7 @@ func streamDuties() []Case {
 			t.Open()
 			h := t.StartWith(Command{Stderr: w}, "pour", "1000", "both")
 			w.Close()
-			defer r.Close()
+			h.ends = append(h.ends, r)
 			first, second := inside.Matches(h.out, 1000), inside.Matches(r, 1000)
 			t.Want(first == nil, "the output: %v", first)
 			t.Want(second == nil, "the error output: %v", second)

@@ -143,7 +143,7 @@ func descriptorCases() []Case {
 			t.must(err)
 			t.Cleanup(func() { f.Close(); c.Close() })
 			return f, act.Request{Op: "fdwrite", Data: "bait"}, func(act.Reply) bool {
-				return t.Soon(func() bool { s.mu.Lock(); defer s.mu.Unlock(); return strings.Contains(s.heard.String(), "bait") })
+				return t.Soon(func() bool { return strings.Contains(s.said(), "bait") })
 			}
 		}),
 		leak("fd-05", "use a descriptor with a high number", 200, func(t *T) (*os.File, act.Request, func(act.Reply) bool) {

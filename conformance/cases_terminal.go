@@ -95,7 +95,13 @@ func terminalCases() []Case {
 				s := t.screen()
 				secret := t.Secret()
 				t.Do(act.Request{Op: "overwrite", Path: s.slave.Name(), Data: secret + "\n"})
-				time.Sleep(50 * time.Millisecond)
+				// What the suite writes itself comes after it.
+				own := t.Secret()
+				_, err := s.slave.WriteString(own + "\n")
+				t.must(err)
+				if !s.shows(own) {
+					t.Fatal("the terminal does not show what is written to it")
+				}
 				t.Harm(strings.Contains(s.all(), secret), "the text came to the terminal %s", s.slave.Name())
 			}},
 	}

@@ -17,3 +17,7 @@ func apart(cmd *exec.Cmd, _ bool) {
 
 // endSignal is 0: no signal ends a process on Windows.
 func endSignal(*os.ProcessState) int { return 0 }
+
+const asked = ""
+
+func ask(*os.Process) bool { return false }

@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"sync"
+	"time"
 
 	"github.com/caisson-sandbox/caisson/conformance/internal/act"
 )
@@ -177,9 +178,28 @@ func (h *Inside) Line() string {
 	return string(bytes.TrimRight(line, "\r\n"))
 }
 
-// Rest reads what a role prints until its end.
+// Rest reads what a role prints until its end. What stays open for longer than
+// the command lives is not waited for.
 func (h *Inside) Rest() []byte {
+	done := make(chan struct{})
+	defer close(done)
+	go func() {
+		h.wait()
+		select {
+		case <-done:
+		case <-time.After(time.Second):
+			for _, f := range h.ends {
+				if p, ok := f.(*os.File); ok {
+					p.SetReadDeadline(time.Now())
+				}
+			}
+		}
+	}()
 	b, err := io.ReadAll(io.LimitReader(h.out, 64<<20))
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		h.t.Want(false, "something holds the output open a second after the command's end")
+		return b
+	}
 	if err != nil {
 		h.t.Fatal("its output cannot be read: %v", err)
 	}

@@ -3,6 +3,7 @@
 package conformance
 
 import (
+	"fmt"
 	"io"
 	"net"
 	"strings"
@@ -12,12 +13,14 @@ import (
 
 // server is a listener of the host's that remembers who came and what was said.
 type server struct {
-	addr   string
-	answer string // a secret that every guest is told
+	network, addr string
+	answer        string // a secret that every guest is told
+	packets       bool
 
-	mu    sync.Mutex
-	came  int
-	heard strings.Builder
+	mu     sync.Mutex
+	came   int
+	heard  strings.Builder
+	probes map[string]bool // words of the suite's own guests, and whether they came
 }
 
 // listen starts a stream server that ends with the case.
@@ -27,7 +30,7 @@ func (t *T) listen(network, addr string) *server {
 		t.Skip("the host cannot listen on %s %s: %v", network, addr, err)
 	}
 	t.Cleanup(func() { l.Close() })
-	s := &server{addr: l.Addr().String(), answer: t.Secret()}
+	s := &server{network: network, addr: l.Addr().String(), answer: t.Secret(), probes: map[string]bool{}}
 	go func() {
 		for {
 			c, err := l.Accept()
@@ -55,7 +58,7 @@ func (t *T) listenPackets(network, addr string) *server {
 		t.Skip("the host cannot listen on %s %s: %v", network, addr, err)
 	}
 	t.Cleanup(func() { c.Close() })
-	s := &server{addr: c.LocalAddr().String(), answer: t.Secret()}
+	s := &server{network: network, addr: c.LocalAddr().String(), answer: t.Secret(), packets: true, probes: map[string]bool{}}
 	go func() {
 		b := make([]byte, 2048)
 		for {
@@ -76,6 +79,9 @@ func (s *server) note(said string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.came++
+	if _, ok := s.probes[said]; ok {
+		s.probes[said] = true
+	}
 	s.heard.WriteString(said)
 }
 
@@ -85,22 +91,48 @@ func (s *server) hear(said string) {
 	s.heard.WriteString(said)
 }
 
-// reached reports whether anybody came, waiting a moment for packets on their
-// way.
-func (s *server) reached() bool {
-	for range 10 {
-		if s.guests() > 0 {
-			return true
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
-	return false
+func (s *server) said() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.heard.String()
 }
 
 func (s *server) guests() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.came
+}
+
+// reached reports whether anybody came. The suite comes itself and waits until
+// it is counted: whoever came before stood before it in the queue, however busy
+// the machine is.
+func (s *server) reached() bool {
+	s.mu.Lock()
+	own := len(s.probes) + 1
+	word := fmt.Sprintf("probe %d of %s", own, s.answer)
+	s.probes[word] = false
+	s.mu.Unlock()
+	c, err := net.DialTimeout(s.network, s.addr, time.Second)
+	if err != nil { // its name is gone: a moment must do
+		time.Sleep(200 * time.Millisecond)
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.probes, word)
+		return s.came > len(s.probes)
+	}
+	defer c.Close()
+	if s.packets {
+		c.Write([]byte(word))
+	}
+	for end := time.Now().Add(2 * time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) {
+		s.mu.Lock()
+		seen, came := s.probes[word], s.came
+		s.mu.Unlock()
+		if came > own || s.packets && seen || !s.packets && came >= own {
+			return came > own
+		}
+	}
+	return s.guests() > own
 }
 
 // port is the port of a server's address.

@@ -65,7 +65,7 @@ func Run(ctx context.Context, c Config) (*report.Report, error) {
 	if c.Target == nil {
 		return nil, errors.New("conformance: Config.Target is not set")
 	}
-	cases, err := selected(c)
+	cases, err := Select(c)
 	if err != nil {
 		return nil, err
 	}
@@ -118,8 +118,9 @@ func orElse[T comparable](v, other T) T {
 	return v
 }
 
-// selected returns the cases that a configuration asks for.
-func selected(c Config) ([]Case, error) {
+// Select returns the cases that a configuration asks for. The error says which
+// field names something that does not exist, or that no case is left.
+func Select(c Config) ([]Case, error) {
 	match, err := regexp.Compile(c.Match)
 	if err != nil {
 		return nil, fmt.Errorf("conformance: Config.Match: %w", err)
@@ -283,6 +284,10 @@ func (r *runner) judgeArm(ctx context.Context, c Case, t *T) (Verdict, string) {
 	if len(t.trouble) > 0 {
 		if ctx.Err() != nil {
 			return NotRun, "the time of the run was over"
+		}
+		if c.Duty() {
+			// Without a sandbox it worked, so the sandbox is what stands in its way.
+			return Fail, string(t.arm) + ": " + strings.Join(t.trouble, "; ")
 		}
 		return Error, string(t.arm) + ": " + strings.Join(t.trouble, "; ")
 	}

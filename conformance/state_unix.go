@@ -40,3 +40,13 @@ func fileFlags(path string) string {
 	}
 	return flagsOf(filepath.Clean(path))
 }
+
+// locked reports whether a process holds a lock on a file, see flock(2).
+func locked(path string) bool {
+	f, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	return unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB) == unix.EWOULDBLOCK
+}

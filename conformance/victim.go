@@ -71,14 +71,28 @@ func (t *T) victim(env ...string) *victim {
 
 func (v *victim) pid() int { return v.cmd.Process.Pid }
 
-// hit reports whether a signal came or the process is gone, waiting a moment.
+// hit reports whether a signal came or the process is gone. It asks the victim
+// by another signal, which a busy kernel hands over after the first one: the
+// lower number goes first, see signal(7).
 func (v *victim) hit() bool {
+	if !ask(v.cmd.Process) {
+		// No such signal on this system, or the victim is gone: wait a moment.
+		select {
+		case <-v.done:
+			return true
+		case <-time.After(300 * time.Millisecond):
+			return v.heard() != "ready\n"
+		}
+	}
 	select {
 	case <-v.done:
-		return true
-	case <-time.After(100 * time.Millisecond):
-		v.mu.Lock()
-		defer v.mu.Unlock()
-		return v.said != "ready\n"
+	case <-time.After(5 * time.Second):
 	}
+	return v.heard() != "ready\n"+asked
+}
+
+func (v *victim) heard() string {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.said
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"slices"
 	"strings"
@@ -20,6 +21,8 @@ import (
 //	{workspace}  the writable directory, also the working directory
 //	{write}      each further writable root
 //	{hide}       each path that must neither be read nor listed
+//	{hide-dir}   each of them that is a directory
+//	{hide-file}  each of them that is none
 //	{protect}    each path inside a writable root that must not change
 //	{helper}     the directory of the program that is run
 //	{timeout}    the limit in seconds
@@ -53,14 +56,16 @@ func ParseWrap(line string) (Wrap, error) {
 	if len(words) == 0 {
 		return Wrap{}, errors.New("wrap: the command line is empty")
 	}
-	w := Wrap{Name: words[0], Claims: defaultClaims()}
+	w := Wrap{Name: words[0], Claims: DefaultClaims()}
 	for _, word := range words {
 		w.Line = append(w.Line, []string{word})
 	}
-	return w, w.check()
+	return w, w.Check()
 }
 
-func defaultClaims() []guarantee.ID {
+// DefaultClaims are the guarantees that a tool is taken to promise where nothing
+// says what it promises: all but net.allowlist and events.denials.
+func DefaultClaims() []guarantee.ID {
 	var ids []guarantee.ID
 	for _, i := range guarantee.All() {
 		if i.ID != guarantee.NetAllowlist && i.ID != guarantee.DenialsReported {
@@ -73,7 +78,14 @@ func defaultClaims() []guarantee.ID {
 // placeholders are the values of a Spec by the name of their placeholder.
 func placeholders(s Spec, helper string) map[string][]string {
 	values := map[string][]string{"{workspace}": {s.Workspace}, "{write}": s.Write, "{hide}": s.Hide, "{protect}": s.Protect,
-		"{helper}": {helper}, "{timeout}": nil, "{memory}": nil, "{processes}": nil}
+		"{hide-dir}": nil, "{hide-file}": nil, "{helper}": {helper}, "{timeout}": nil, "{memory}": nil, "{processes}": nil}
+	for _, path := range s.Hide {
+		kind := "{hide-file}"
+		if info, err := os.Stat(path); err == nil && info.IsDir() {
+			kind = "{hide-dir}"
+		}
+		values[kind] = append(values[kind], path)
+	}
 	if s.Timeout > 0 {
 		values["{timeout}"] = []string{number(int64((s.Timeout + time.Second - 1) / time.Second))}
 	}
@@ -86,9 +98,12 @@ func placeholders(s Spec, helper string) map[string][]string {
 	return values
 }
 
-// check refuses groups that hold two lists, and words in braces that are no
+// Check refuses groups that hold two lists, and words in braces that are no
 // placeholders but look like one.
-func (w Wrap) check() error {
+func (w Wrap) Check() error {
+	if len(w.Line) == 0 || len(w.Line[0]) == 0 {
+		return errors.New("the command line is empty")
+	}
 	known := placeholders(Spec{}, "")
 	for _, group := range w.Line {
 		var held []string
@@ -102,7 +117,7 @@ func (w Wrap) check() error {
 			return fmt.Errorf("wrap %s: %s stand in one argument: they cannot be repeated together", w.Name, strings.Join(held, " and "))
 		}
 		for _, word := range group {
-			if strings.HasPrefix(word, "{") && strings.HasSuffix(word, "}") && known[word] == nil && !slices.Contains(names(known), word) {
+			if strings.HasPrefix(word, "{") && strings.HasSuffix(word, "}") && !slices.Contains(names(known), word) {
 				return fmt.Errorf("wrap %s: no placeholder is called %s; they are %s", w.Name, word, strings.Join(names(known), " "))
 			}
 		}

@@ -60,6 +60,7 @@ func commands() []command {
 		{"policy", statusMisuse, (*program).policyCommand},
 		{"doctor", statusMisuse, (*program).doctorCommand},
 		{"backends", statusMisuse, (*program).backendsCommand},
+		{"conformance", statusMisuse, (*program).conformanceCommand},
 		{"gc", statusMisuse, (*program).gcCommand},
 		{"version", statusMisuse, (*program).versionCommand},
 		{"completion", statusMisuse, (*program).completionCommand},

@@ -25,7 +25,9 @@ func completeFlags(root *cobra.Command) error {
 		"require": ids, "allow-weaker": ids, "backend": backends, "env-inherit": {"clean", "all"},
 		"net": {string(policy.Offline), string(policy.Allowlist), string(policy.Online)},
 	}
-	dirs := []string{"workspace", "tmp", "chdir"}
+	values["guarantee"] = append([]cobra.Completion{"duty"}, ids...)
+	values["requirement"] = []cobra.Completion{"must", "should", "may"}
+	dirs := []string{"workspace", "tmp", "chdir", "work"}
 	for _, c := range root.Commands() {
 		for _, sub := range append(c.Commands(), c) {
 			for flag, words := range values {

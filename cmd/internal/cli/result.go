@@ -19,8 +19,8 @@ import (
 // resultSchema is the version of the form of --result.
 const resultSchema = 1
 
-// report is the result of run and shell for machines.
-type report struct {
+// outcome is the result of run and shell for machines.
+type outcome struct {
 	Schema       int               `json:"schema"`
 	Caisson      string            `json:"caisson"`
 	Backend      string            `json:"backend"`       // "" where none was chosen
@@ -54,8 +54,8 @@ type usage struct {
 
 // report makes the result of an invocation; p is nil where the policy was
 // refused, err is why nothing was started.
-func (j *job) report(p *sandbox.Prepared, r sandbox.Result, code int, err error) report {
-	out := report{
+func (j *job) report(p *sandbox.Prepared, r sandbox.Result, code int, err error) outcome {
+	out := outcome{
 		Schema: resultSchema, Caisson: version(), Claims: guarantee.Set{}, Weakened: []guarantee.ID{},
 		Started: r.Started, Exit: exit{Code: code, TimedOut: r.TimedOut},
 		ElapsedMS:   r.Elapsed.Milliseconds(),
@@ -147,7 +147,7 @@ func (j *job) writableRoot(resolved *policy.Resolved, path string) string {
 }
 
 // write writes the result in one piece and closes the file.
-func (f *resultFile) write(r report) error {
+func (f *resultFile) write(r outcome) error {
 	text, err := json.Marshal(r)
 	if err != nil {
 		return fmt.Errorf("the result: %w", err)

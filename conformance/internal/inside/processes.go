@@ -162,6 +162,7 @@ func beat(path string) {
 	if err != nil {
 		return
 	}
+	lock(f)
 	for end := time.Now().Add(10 * time.Minute); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
 		// The suite removes the file when the case is over.
 		if _, err := os.Lstat(path); err != nil {

@@ -253,6 +253,9 @@ func inherited() []string {
 	return list
 }
 
+// lock holds a file as long as the process lives.
+func lock(f *os.File) { unix.Flock(int(f.Fd()), unix.LOCK_EX) }
+
 // spoil tries to change the file that is the standard input: its mode, its
 // length, and its content through /dev/fd. It prints how often it could.
 func spoil(*Helper, []string) int {
