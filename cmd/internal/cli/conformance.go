@@ -337,7 +337,13 @@ func writeReport(path, format string, write func(w io.Writer, format string) err
 
 // printReport prints what a person wants to know first: what does not hold.
 func (p *program) printReport(rep *report.Report) {
-	for _, r := range rep.Results {
+	results := rep.Results
+	if same := results[0]; rep.Counts[report.Error] == len(results) &&
+		!slices.ContainsFunc(results, func(r report.Result) bool { return r.Why != same.Why }) {
+		fmt.Fprintf(p.stdout, "no case could be judged: %s\n", report.Visible(same.Why))
+		results = nil
+	}
+	for _, r := range results {
 		switch r.Verdict {
 		case report.Pass, report.Held, report.NotApplicable:
 			continue
