@@ -11,6 +11,7 @@ import (
 	"os/signal"
 	"runtime"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/caisson-sandbox/caisson/conformance/internal/act"
@@ -30,21 +31,15 @@ func processOps() map[string]op {
 		// run Path Args Data: a program with Data as its input; its output is
 		// Data and its status Num.
 		"run": func(_ *Helper, r act.Request) act.Reply {
-			cmd := exec.Command(r.Path, r.Args...)
-			if r.Data != "" {
-				in, err := cmd.StdinPipe()
-				if err != nil {
-					return failed(err)
+			for tries := 0; ; tries++ {
+				reply := run(r)
+				// Another thread of whoever wrote the program may have forked while
+				// it was open, see ETXTBSY in execve(2).
+				if reply.Errno != "ETXTBSY" || tries == 50 {
+					return reply
 				}
-				go func() { io.WriteString(in, r.Data); in.Close() }()
+				time.Sleep(10 * time.Millisecond)
 			}
-			out, err := cmd.Output()
-			reply := failed(err)
-			reply.Data = out
-			if cmd.ProcessState != nil {
-				reply.Num = int64(cmd.ProcessState.ExitCode())
-			}
-			return reply
 		},
 		// child Then: a child of the helper commits the acts.
 		"child": func(_ *Helper, r act.Request) act.Reply { return child(r) },
@@ -90,6 +85,18 @@ func processOps() map[string]op {
 			return act.Reply{}
 		},
 	}
+}
+
+func run(r act.Request) act.Reply {
+	cmd := exec.Command(r.Path, r.Args...)
+	cmd.Stdin = strings.NewReader(r.Data)
+	out, err := cmd.Output()
+	reply := failed(err)
+	reply.Data = out
+	if cmd.ProcessState != nil {
+		reply.Num = int64(cmd.ProcessState.ExitCode())
+	}
+	return reply
 }
 
 // self is the command that runs this executable as the helper again.
