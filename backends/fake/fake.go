@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package fake is a backend for tests of what stands around backends. It
-// answers what it was told to and confines nothing; no program links it.
+// Package fake is for tests of what stands around backends; no program links
+// it.
+//
+// Backend answers what it was told to and confines nothing. Monitor confines
+// without any kernel: it decides about acts by a policy, on every system, and
+// has a switch for each way in which a sandbox was ever found to be wrong. The
+// conformance suite is tested with it.
 package fake
 
 import (
