@@ -220,6 +220,9 @@ func own(args []string, backends []backend.Backend) int {
 
 // canOwn asks the helper whether it knows the target.
 func (r *runner) canOwn() bool {
+	if o, ok := r.target.(interface{ ownable() bool }); ok {
+		return o.ownable()
+	}
 	b, ok := r.target.(backendTarget)
 	if !ok {
 		return false

@@ -25,8 +25,9 @@ import (
 // Guard stands before every act. The suite has none; the tests of the suite
 // use one to play a sandbox that obeys a policy without any kernel.
 type Guard interface {
-	// Before may change the request, or refuse it with an error.
-	Before(*act.Request) error
+	// Before may change the request, refuse it with an error, or answer it in
+	// the helper's place.
+	Before(*act.Request) (*act.Reply, error)
 }
 
 // Helper is one run of the helper.
@@ -102,8 +103,12 @@ func (h *Helper) perform(r act.Request) act.Reply {
 		return act.Reply{Err: fmt.Sprintf("the helper has no act %q on this system", r.Op), Errno: "NOACT"}
 	}
 	if h.guard != nil {
-		if err := h.guard.Before(&r); err != nil {
+		answer, err := h.guard.Before(&r)
+		if err != nil {
 			return failed(err)
+		}
+		if answer != nil {
+			return *answer
 		}
 	}
 	return f(h, r)

@@ -182,6 +182,8 @@ func unixOps() map[string]op {
 		"fdchmod": func(_ *Helper, r act.Request) act.Reply {
 			return failed(unix.Fchmod(int(r.Num), uint32(r.Nums[0])))
 		},
+		// fdtruncate Num: cut the file of a descriptor to one byte.
+		"fdtruncate": func(_ *Helper, r act.Request) act.Reply { return failed(unix.Ftruncate(int(r.Num), 1)) },
 		// fdreopen Num Data: truncate the file of a descriptor through its alias
 		// and write it anew.
 		"fdreopen": func(_ *Helper, r act.Request) act.Reply {
@@ -258,16 +260,14 @@ func lock(f *os.File) { unix.Flock(int(f.Fd()), unix.LOCK_EX) }
 
 // spoil tries to change the file that is the standard input: its mode, its
 // length, and its content through /dev/fd. It prints how often it could.
-func spoil(*Helper, []string) int {
+func spoil(h *Helper, _ []string) int {
 	done := 0
-	if unix.Fchmod(0, 0o400) == nil {
-		done++
-	}
-	if unix.Ftruncate(0, 1) == nil {
-		done++
-	}
-	if writeFlags("/dev/fd/0", "spoilt", os.O_WRONLY|os.O_TRUNC) == nil {
-		done++
+	for _, r := range []act.Request{
+		{Op: "fdchmod", Nums: []int64{0o400}}, {Op: "fdtruncate"}, {Op: "fdreopen", Data: "spoilt"},
+	} {
+		if h.perform(r).OK() {
+			done++
+		}
 	}
 	os.Stdout.WriteString(strconv.Itoa(done) + "\n")
 	return 0
@@ -278,7 +278,7 @@ func spoil(*Helper, []string) int {
 // before and after; "raw" leaves the terminal raw; "foreground" tells whether
 // it is the foreground job; "type TEXT GARBAGE" types into the terminal; "wait"
 // waits for a signal.
-func terminal(_ *Helper, args []string) int {
+func terminal(h *Helper, args []string) int {
 	what := ""
 	if len(args) > 0 {
 		what = args[0]
@@ -303,9 +303,9 @@ func terminal(_ *Helper, args []string) int {
 		pgrp, err := unix.IoctlGetInt(0, unix.TIOCGPGRP)
 		os.Stdout.WriteString("foreground " + strconv.FormatBool(err == nil && pgrp == unix.Getpgrp()) + "\n")
 	case "type":
-		garbage, _ := strconv.ParseUint(args[2], 0, 64)
-		err := inject(args[1], garbage)
-		os.Stdout.WriteString("typed " + strconv.FormatBool(err == nil) + " done\n")
+		garbage, _ := strconv.ParseInt(args[2], 0, 64)
+		typed := h.perform(act.Request{Op: "inject", Data: args[1], Num: garbage})
+		os.Stdout.WriteString("typed " + strconv.FormatBool(typed.OK()) + " done\n")
 		signal.Reset()
 		time.Sleep(time.Minute)
 	case "wait":
