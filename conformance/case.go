@@ -53,6 +53,7 @@ type Case struct {
 	Seen string
 
 	serial bool // it looks at what the cases share, so nothing runs beside it
+	slow   bool // it waits or works for long, so Config.Quick leaves it out
 	once   bool // it opens its own sandboxes, so one arm is enough
 	// hostMay lets the host itself refuse the act: without a sandbox it does no
 	// harm either, and the case is not applicable instead of an error.
@@ -63,9 +64,14 @@ type Case struct {
 // Duty reports whether the case is a positive duty.
 func (c Case) Duty() bool { return c.Guarantee == "" }
 
+// slowCases take a second or more on an idle machine.
+func slowCases() []string {
+	return []string{"allow-02", "command-08", "command-09", "command-14", "command-15", "command-16", "device-01", "memory-01", "memory-02", "net-10", "oracle-01", "oracle-02", "oracle-03", "processes-01", "residue-07", "stream-09", "time-01", "time-02", "tree-06", "tree-07", "work-13", "write-31"}
+}
+
 // Cases returns the table, in the order of the contract, duties first.
 func Cases() []Case {
-	return slices.Concat(
+	cases := slices.Concat(
 		readDuties(), workspaceDuties(), streamDuties(), commandDuties(), terminalDuties(), lifecycleDuties(),
 		writeCases(), metadataCases(), protectCases(), hideCases(), tmpCases(), deviceCases(),
 		offlineCases(), allowlistCases(), unixCases(),
@@ -73,6 +79,11 @@ func Cases() []Case {
 		environmentCases(), descriptorCases(), kernelCases(), residueCases(), limitCases(), denialCases(),
 		oracleCases(),
 	)
+	slow := slowCases()
+	for i := range cases {
+		cases[i].slow = slices.Contains(slow, cases[i].ID)
+	}
+	return cases
 }
 
 // Verdict is how one case ended.

@@ -32,6 +32,9 @@ type Config struct {
 	Guarantees []string
 	// Requirement selects the cases that weigh at least so much; "" is all.
 	Requirement Requirement
+	// Quick leaves out the cases that take long, and the open sandbox with many
+	// commands. A quick run takes seconds and cannot show conformance.
+	Quick bool
 	// Parallel is how many cases run at once; 0 is twice the processors.
 	Parallel int
 	// CaseTimeout bounds each run of a case, Timeout all of them. What has no
@@ -139,7 +142,7 @@ func Select(c Config) ([]Case, error) {
 		if one.Duty() {
 			group = "duty"
 		}
-		return !match.MatchString(one.ID) || weight[one.Requirement] < weight[c.Requirement] ||
+		return !match.MatchString(one.ID) || c.Quick && (one.slow || slices.Contains(one.Needs, NeedMany)) || weight[one.Requirement] < weight[c.Requirement] ||
 			len(c.Guarantees) > 0 && !slices.Contains(c.Guarantees, group)
 	})
 	if len(cases) == 0 {
@@ -216,7 +219,7 @@ func (r *runner) judge(ctx context.Context, c Case) (Verdict, string) {
 	arms := []arm{single}
 	if slices.Contains(c.Needs, NeedMany) {
 		arms = []arm{many}
-	} else if slices.Contains(r.info.Has, NeedMany) && !c.once {
+	} else if slices.Contains(r.info.Has, NeedMany) && !c.once && !r.Quick {
 		arms = append(arms, many)
 	}
 	verdict, why := NotApplicable, ""

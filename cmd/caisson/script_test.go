@@ -14,9 +14,13 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/caisson-sandbox/caisson/conformance"
+	"github.com/caisson-sandbox/caisson/core/sandbox"
 )
 
 func TestMain(m *testing.M) {
+	conformance.Main(sandbox.Backends()...)
 	testscript.Main(m, map[string]func(){"caisson": main})
 }
 

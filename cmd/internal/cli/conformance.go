@@ -204,7 +204,7 @@ func (p *program) conformanceRun() *cobra.Command {
 				config.Result = p.progress(config)
 			}
 			// What the cases made is removed, and the report says what was not run.
-			ctx, cancel := signal.NotifyContext(c.Context(), os.Interrupt, syscall.SIGTERM)
+			ctx, cancel := interruptible(c.Context())
 			defer cancel()
 			rep, err := conformance.Run(ctx, config)
 			if err != nil {
@@ -227,6 +227,11 @@ func (p *program) conformanceRun() *cobra.Command {
 	f.StringVar(&o.config.Work, "work", "", "make workspaces and bait below this `DIR`, which must be readable inside")
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "no progress")
 	return c
+}
+
+// interruptible returns a context that ends with an interrupt.
+func interruptible(ctx context.Context) (context.Context, context.CancelFunc) {
+	return signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 }
 
 // target is what is to be judged.

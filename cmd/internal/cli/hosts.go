@@ -30,46 +30,6 @@ type standing struct {
 	Remedy   string       `json:"remedy,omitempty"`
 }
 
-func (p *program) doctorCommand() *cobra.Command {
-	var asJSON bool
-	c := &cobra.Command{
-		Use:   "doctor",
-		Short: "Say what this host can promise, guarantee by guarantee",
-		Long: `Say of each guarantee whether this host can uphold it, by what, and if not, why
-and what helps. The exit status is 1 where the standard contract is not met.`,
-		Args: noArgs,
-		RunE: func(c *cobra.Command, _ []string) error {
-			standings := stand(sandbox.Probe(c.Context(), sandbox.Backends()))
-			notes := hostNotes(c.Context())
-			met := true
-			for _, s := range standings {
-				met = met && (s.Held || !s.Standard)
-			}
-			if asJSON {
-				err := printJSON(p.stdout, struct {
-					Met        bool              `json:"met"` // the standard contract
-					Guarantees []standing        `json:"guarantees"`
-					Notes      []diag.Diagnostic `json:"notes"`
-				}{met, standings, notes})
-				if err != nil {
-					return err
-				}
-			} else {
-				p.printStandings(standings, met)
-				for _, d := range notes {
-					fmt.Fprintln(p.stdout, "note: "+printable(d.String()))
-				}
-			}
-			if !met {
-				return status(statusNo)
-			}
-			return nil
-		},
-	}
-	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
-	return c
-}
-
 // hostNotes returns what is to be said of this host beside the guarantees, such
 // as file systems that are on the network: the notes of the plan that a
 // standard policy gets. Where none is made there are none.
