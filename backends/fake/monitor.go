@@ -55,11 +55,15 @@ func NewMonitor(c Config) (*Monitor, error) {
 		}
 		m.leaks[name] = table[i]
 	}
-	dirs := []string{m.register("processes"), m.register("servers"), m.register("facades")}
-	for _, t := range append([]string{devicesDir}, c.Temps...) {
+	_, made := os.Stat(m.register("facades"))
+	if _, err := os.Stat(m.private(devicesDir)); err == nil && made == nil {
+		return m, nil // another process of the sandbox made them
+	}
+	dirs := []string{m.register("processes"), m.register("servers"), m.private(devicesDir)}
+	for _, t := range c.Temps {
 		dirs = append(dirs, m.private(t))
 	}
-	for _, dir := range dirs {
+	for _, dir := range append(dirs, m.register("facades")) {
 		if err := os.MkdirAll(dir, 0o777); err != nil {
 			return nil, fmt.Errorf("fake: %w", err)
 		}

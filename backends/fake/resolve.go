@@ -70,13 +70,13 @@ func (m *Monitor) find(path, dir string, follow bool) (place, error) {
 			continue
 		}
 		next := filepath.Join(p.path, name)
-		if n := processOf(next); n > 0 && len(rest) > 0 && !m.own(n) {
-			p.process = n
-		}
 		real := m.host(next)
 		info, err := os.Lstat(real)
 		if err == nil && info.Mode()&fs.ModeSymlink != 0 && (follow || len(rest) > 0) {
 			text, err := os.Readlink(real)
+			if n := processOf(next); n > 0 && !m.own(n) {
+				p.process = n
+			}
 			if p.links = append(p.links, next); err != nil || len(p.links) > maxLinks {
 				return p, errors.Join(errors.New("fake: too many links"), err)
 			}
@@ -155,7 +155,7 @@ func (m *Monitor) private(dir string) string {
 // host is where a path of the sandbox, whose directory has no links, is on the
 // host.
 func (m *Monitor) host(path string) string {
-	if path == devicesDir && !m.Leaky("device.alias") {
+	if path == devicesDir && !m.Leaky("device.alias") && !m.Leaky("device.all") {
 		return m.private(devicesDir)
 	}
 	if t := m.temp(path); t != "" && !m.shared(t, path) {
