@@ -170,7 +170,7 @@ func workspaceDuties() []Case {
 			secret := t.Secret()
 			pair := t.Do(act.Request{Op: "pair"})
 			t.Want(pair.OK(), "a pair of sockets: %s", pair.Said())
-			r := t.Do(act.Request{Op: "serve", Path: t.In("s"), Data: secret})
+			r := t.Do(act.Request{Op: "serve", Path: t.Socket(t.In("s")), Data: secret})
 			t.Want(r.OK(), "a socket in the workspace: %s", r.Said())
 			got := t.Do(act.Request{Op: "child", Then: []act.Request{{Op: "dial", Net: "unix", Addr: t.In("s"), Data: "x"}}})
 			t.Want(tells(got, secret), "a child did not reach it: %s", fmt.Sprint(got.Replies))

@@ -147,8 +147,8 @@ func writeCases() []Case {
 		outside("write-29", "make a fifo outside", "", unix, func(_ *T, b bait) []act.Request {
 			return []act.Request{{Op: "mkfifo", Path: filepath.Join(b.all, "new")}}
 		}),
-		outside("write-30", "make a socket outside", "", unix, func(_ *T, b bait) []act.Request {
-			return []act.Request{{Op: "serve", Path: filepath.Join(b.all, "s")}}
+		outside("write-30", "make a socket outside", "", unix, func(t *T, b bait) []act.Request {
+			return []act.Request{{Op: "serve", Path: t.Socket(filepath.Join(b.all, "s"))}}
 		}),
 		{ID: "write-31", Title: "a link that changes between check and use does not lead out", Guarantee: guarantee.WriteConfined,
 			Clause: string(guarantee.WriteConfined), Requirement: Must, Meaning: meansWrite,

@@ -25,6 +25,9 @@ type server struct {
 
 // listen starts a stream server that ends with the case.
 func (t *T) listen(network, addr string) *server {
+	if strings.HasPrefix(network, "unix") {
+		t.Socket(addr)
+	}
 	l, err := net.Listen(network, addr)
 	if err != nil {
 		t.Skip("the host cannot listen on %s %s: %v", network, addr, err)
@@ -53,6 +56,9 @@ func (t *T) listen(network, addr string) *server {
 
 // listenPackets starts a packet server that ends with the case.
 func (t *T) listenPackets(network, addr string) *server {
+	if strings.HasPrefix(network, "unix") {
+		t.Socket(addr)
+	}
 	c, err := net.ListenPacket(network, addr)
 	if err != nil {
 		t.Skip("the host cannot listen on %s %s: %v", network, addr, err)

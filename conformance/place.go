@@ -32,10 +32,14 @@ func workDir(parent string) (string, error) {
 	}
 	var all error
 	for _, p := range parents {
-		dir, err := os.MkdirTemp(p, "caisson-conformance-")
+		if len(p) > 40 && parent == "" {
+			all = errors.Join(all, fmt.Errorf("%s is too long for the sockets of the cases", p))
+			continue
+		}
+		dir, err := os.MkdirTemp(p, "caisson-conformance-*")
 		if err == nil {
 			if dir, err = filepath.EvalSymlinks(dir); err == nil {
-				err = errors.Join(os.Chmod(dir, 0o755), os.Mkdir(filepath.Join(dir, "cases"), 0o755))
+				err = errors.Join(os.Chmod(dir, 0o755), os.Mkdir(filepath.Join(dir, "c"), 0o755))
 			}
 		}
 		if err == nil {

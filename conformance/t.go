@@ -28,6 +28,8 @@ const (
 	many   arm = "in an open sandbox with many commands"
 )
 
+func (a arm) letter() string { return map[arm]string{bare: "b", single: "s", many: "m"}[a] }
+
 // T is one run of one case in one arm.
 type T struct {
 	arm  arm
@@ -140,6 +142,15 @@ func (t *T) Bait(dir, content string) string {
 
 // Secret returns a word that nobody can guess.
 func (t *T) Secret() string { return rand.Text() }
+
+// Socket returns a path for a socket, or skips the case where it is too long
+// for one, see unix(7).
+func (t *T) Socket(path string) string {
+	if len(path) > 103 { // the least of all systems, macOS
+		t.Skip("the path %s is too long for a socket: work in another directory", path)
+	}
+	return path
+}
 
 // Content is what a file of the host holds; "" where there is none.
 func (t *T) Content(path string) string {
