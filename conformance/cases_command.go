@@ -284,6 +284,7 @@ func lifecycleDuties() []Case {
 		}),
 		duty("open-06", "the end of one command leaves the others alone", func(t *T) {
 			stays, goes := t.Start("serve"), t.Start("serve")
+			stays.Do(act.Request{Op: "hello"})
 			goes.process.Kill()
 			goes.wait()
 			t.Want(stays.Do(act.Request{Op: "hello"}).OK(), "the other command is gone")

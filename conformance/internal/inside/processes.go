@@ -229,15 +229,24 @@ func roles() map[string]func(*Helper, []string) int {
 			die(n)
 			return 99
 		},
-		// trap prints "ready", waits for one signal, prints it, and ends with 7.
+		// trap prints "ready", waits for a signal, prints it and those that come
+		// with it, and ends with 7.
 		"trap": func(*Helper, []string) int {
-			c := make(chan os.Signal, 1)
+			c := make(chan os.Signal, 4)
 			signal.Notify(c, trapped()...)
 			os.Stdout.WriteString("ready\n")
 			select {
 			case s := <-c:
 				os.Stdout.WriteString(s.String() + "\n")
-				return 7
+				// Two threads may take two signals and change their order.
+				for end := time.After(100 * time.Millisecond); ; {
+					select {
+					case s := <-c:
+						os.Stdout.WriteString(s.String() + "\n")
+					case <-end:
+						return 7
+					}
+				}
 			case <-time.After(20 * time.Second):
 				return 98
 			}
