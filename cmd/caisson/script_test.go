@@ -80,7 +80,7 @@ func workRoot(t *testing.T) string {
 
 // sandboxWorks reports whether this host can uphold the standard contract.
 func sandboxWorks() bool {
-	return exec.Command("caisson", "doctor").Run() == nil
+	return exec.Command("caisson", "doctor", "--facts-only").Run() == nil
 }
 
 // cmdStatus runs a command and compares its exit status:

@@ -52,7 +52,7 @@ func run(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	if out, err := shared.command("caisson", "doctor").CombinedOutput(); err != nil {
+	if out, err := shared.command("caisson", "doctor", "--facts-only").CombinedOutput(); err != nil {
 		fmt.Fprintf(os.Stderr, "SKIPPED: this host cannot uphold the standard contract: %v\n%s", err, out)
 		return 0
 	}
