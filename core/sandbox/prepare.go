@@ -100,6 +100,12 @@ func (p *Prepared) plan(ctx context.Context, b backend.Backend, c selector.Candi
 	if err != nil {
 		return fmt.Errorf("%s: %w", c.Info.Name, err)
 	}
+	if made == nil {
+		return diag.New(diag.PlanInvalid, c.Info.Name+" made no plan and gave no reason", "")
+	}
+	if system := p.Resolved.OS(); made.OS != "" && made.OS != system {
+		return diag.New(diag.PlanInvalid, fmt.Sprintf("%s made a plan for %s, and this is %s", c.Info.Name, diag.Quote(made.OS), system), "")
+	}
 	if err := made.Validate(); err != nil {
 		return fmt.Errorf("%s: %w", c.Info.Name, err)
 	}
