@@ -22,6 +22,7 @@ const (
 	DescriptorDenied Code = "descriptor-denied"
 	ResultInvalid    Code = "result-invalid"
 	OwnFilesExposed  Code = "own-files-exposed"
+	LinkUntrusted    Code = "link-untrusted"
 	AlreadyConfined  Code = "already-confined"
 	UsageInvalid     Code = "usage-invalid"
 	CommandNotFound  Code = "command-not-found"
@@ -66,6 +67,7 @@ func Codes() []CodeInfo {
 		{DescriptorDenied, true, "a descriptor of the caller cannot be passed in safely"},
 		{ResultInvalid, true, "the result file cannot be opened safely"},
 		{OwnFilesExposed, true, "caisson's own files lie in a writable root"},
+		{LinkUntrusted, true, "a path that widens the policy leads through a symbolic link that a command could have made"},
 		{AlreadyConfined, true, "caisson runs inside a caisson sandbox already"},
 		{UsageInvalid, true, "the command line is malformed"},
 		{CommandNotFound, true, "the command was not found"},

@@ -122,6 +122,7 @@ func (r *resolver) protect(at place, hold Hold, content string, o Origin, layer 
 
 func (r *resolver) addShow(e entry, path string) error {
 	at := r.real(path)
+	r.loosen("files.show", e, path, at)
 	if e.Layer != LayerProject {
 		r.liftAt(sayHide, path, at)
 	}
@@ -135,10 +136,17 @@ func (r *resolver) addShow(e entry, path string) error {
 
 func (r *resolver) addUnprotect(e entry, path string) error {
 	at := r.real(path)
+	r.loosen("files.unprotect", e, path, at)
 	r.liftAt(sayProtect, path, at)
 	if rest, ok := r.belowGitFile(at); ok {
-		for _, dir := range r.gitFile[r.os.Key(at.Block)] {
-			r.liftAt(sayProtect, dir+rest, r.real(dir+rest))
+		link := r.gitFile[r.os.Key(at.Block)]
+		for _, dir := range link.dirs {
+			below := r.real(dir + rest)
+			if !link.answered {
+				below.Links = append(below.Links, at.Block)
+			}
+			r.loosen("files.unprotect", e, dir+rest, below)
+			r.liftAt(sayProtect, dir+rest, below)
 		}
 	}
 	if at.Kind != KindAbsent {
@@ -150,7 +158,7 @@ func (r *resolver) addUnprotect(e entry, path string) error {
 // belowGitFile reports whether a path leads through a .git file, as in a linked
 // worktree, and the part of the path after it.
 func (r *resolver) belowGitFile(at place) (rest string, ok bool) {
-	if at.BlockKind != KindFile || len(r.gitFile[r.os.Key(at.Block)]) == 0 {
+	if at.BlockKind != KindFile || len(r.gitFile[r.os.Key(at.Block)].dirs) == 0 {
 		return "", false
 	}
 	return strings.TrimPrefix(at.Path, at.Block), true

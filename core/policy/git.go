@@ -79,6 +79,23 @@ func (r *resolver) addGit(t root) {
 	}
 }
 
+// gitLink is what a .git file names: the common git directory and that of the
+// worktree. Answered is true where they name the file in turn, so that what is
+// lifted for the file may be lifted there.
+type gitLink struct {
+	dirs     []string
+	answered bool
+}
+
+// shareRoot reports whether a git directory lies in no writable root, or in one
+// that holds the .git file too: in another root a command could have made the
+// answer.
+func (r *resolver) shareRoot(entry, dir string) bool {
+	return !r.inRoot(dir) || slices.ContainsFunc(r.roots, func(t root) bool {
+		return r.os.Within(t.path, dir) && r.os.Within(t.path, entry)
+	})
+}
+
 // addGitFile follows a .git file: that of a linked worktree, of a submodule or
 // of a repository kept elsewhere. The git directory is made writable only if it
 // names this workspace itself: the .git file is part of a checkout, and could
@@ -94,12 +111,12 @@ func (r *resolver) addGitFile(t root, entry string) {
 	if text, ok := r.readLink(r.below(dir.Path, "commondir"), "", dir.Path); ok {
 		common, linked = r.real(text).Path, true
 	}
-	// The one that --unprotect .git/config means comes first.
-	r.gitFile[r.os.Key(entry)] = []string{common, dir.Path}
 	back := r.namesWorktree(dir.Path, t.path)
 	if linked {
 		back = r.namesLink(common, dir.Path, entry)
 	}
+	// The one that --unprotect .git/config means comes first.
+	r.gitFile[r.os.Key(entry)] = gitLink{[]string{common, dir.Path}, back && r.shareRoot(entry, common)}
 	switch {
 	case r.inRoot(common):
 	case !back || !r.mayOpen(common):

@@ -34,9 +34,11 @@ type resolver struct {
 	notes  []diag.Diagnostic
 
 	gitDirs   []string
-	gitFile   map[string][]string     // the git directories behind a .git file
+	gitFile   map[string]gitLink      // what is behind a .git file
 	configs   map[string][]gitSetting // the git configuration files read so far
 	fsmonitor bool                    // some configuration turns core.fsmonitor on
+
+	loosened []loosening // for checkLinks
 }
 
 // root is one writable root.
@@ -52,7 +54,7 @@ type root struct {
 // The notes are findings that do not stand in the way. An error is a
 // *diag.Diagnostic where the policy or the host is at fault.
 func (p Policy) Resolve(h Host) (*Resolved, []diag.Diagnostic, error) {
-	r := &resolver{lookup: newLookup(h), policy: p, gitFile: map[string][]string{}, configs: map[string][]gitSetting{}}
+	r := &resolver{lookup: newLookup(h), policy: p, gitFile: map[string]gitLink{}, configs: map[string][]gitSetting{}}
 	for _, step := range []func() error{
 		r.checkPolicy, r.findOwn, r.addWorkspaces, r.addWrites, r.addTmp,
 		r.addControls, r.addSecrets, r.addEntries, r.addOwn,
@@ -84,6 +86,9 @@ func (p Policy) Resolve(h Host) (*Resolved, []diag.Diagnostic, error) {
 	data.Env.Set = maps.Clone(p.Env.Set)
 	var err error
 	if data.Network, err = r.network(); err != nil {
+		return nil, nil, err
+	}
+	if err := r.checkLinks(); err != nil {
 		return nil, nil, err
 	}
 	resolved := &Resolved{data: data}
@@ -152,8 +157,10 @@ func (r *resolver) network() (Network, error) {
 			return Network{}, err
 		}
 		for _, p := range paths {
-			if real := r.real(p).Path; !slices.Contains(n.Unix, real) {
-				n.Unix = append(n.Unix, real)
+			at := r.real(p)
+			r.loosen("network.unix", e, p, at)
+			if !slices.Contains(n.Unix, at.Path) {
+				n.Unix = append(n.Unix, at.Path)
 			}
 		}
 	}

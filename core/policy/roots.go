@@ -39,7 +39,7 @@ func (r *resolver) addWorkspaces() error {
 		if e.Dir == "" {
 			e.Dir = hereDir
 		}
-		path, at, err := r.rootAt(e, diag.WorkspaceInvalid, "the workspace")
+		path, at, err := r.rootAt("workspace", e, diag.WorkspaceInvalid, "the workspace")
 		if err != nil {
 			return err
 		}
@@ -75,6 +75,7 @@ func (r *resolver) addWrites() error {
 		}
 		for _, p := range paths {
 			at := r.real(p)
+			r.loosen("files.write", e, p, at)
 			if err := r.checkRoot(e, diag.RootUnwritable, "the writable root", p, at); err != nil {
 				return err
 			}
@@ -98,7 +99,7 @@ func (r *resolver) addTmp() error {
 		return nil
 	}
 	e := entry{Value: r.policy.Tmp, Origin: Origin{File: "--tmp"}, Layer: LayerFlag, Dir: hereDir}
-	path, at, err := r.rootAt(e, diag.RootUnwritable, "the temporary directory")
+	path, at, err := r.rootAt("--tmp", e, diag.RootUnwritable, "the temporary directory")
 	if err != nil {
 		return err
 	}
@@ -112,12 +113,13 @@ func (r *resolver) addTmp() error {
 	return r.addRoot(e, at, false)
 }
 
-func (r *resolver) rootAt(e entry, code diag.Code, what string) (string, place, error) {
+func (r *resolver) rootAt(setting string, e entry, code diag.Code, what string) (string, place, error) {
 	path, err := r.absolute(e.Value, e.Dir)
 	if err != nil {
 		return "", place{}, refuseEntry(code, e, err.Error(), "")
 	}
 	at := r.real(path)
+	r.loosen(setting, e, path, at)
 	return path, at, r.checkRoot(e, code, what, path, at)
 }
 
