@@ -73,9 +73,15 @@ func (r *resolver) addHide(e entry, path string) error {
 	return nil
 }
 
-// hide hides what a path leads to. A link that leads there needs no rule: it
-// holds nothing itself.
+// hide hides what a path leads to. A link that leads there holds nothing itself
+// and stays readable; where commands could replace it, the next sandbox would
+// hide something else, so it is protected.
 func (r *resolver) hide(at place, o Origin, layer LayerKind) {
+	for _, link := range at.Links {
+		if r.inRoot(link) {
+			r.protectLink(link, o, layer)
+		}
+	}
 	r.claims = append(r.claims, claim{Rule: ruleAt(at, o), say: sayHide, layer: layer})
 }
 
@@ -97,8 +103,7 @@ func (r *resolver) protect(at place, hold Hold, content string, o Origin, layer 
 		r.claims = append(r.claims, claim{Rule: rule, say: sayProtect, layer: layer})
 	}
 	for _, link := range at.Links {
-		info := r.lstat(link)
-		add(Rule{Path: link, Kind: KindSymlink, Dev: info.Dev, Ino: info.Ino})
+		r.protectLink(link, o, layer)
 	}
 	switch {
 	case at.Kind != KindAbsent:
@@ -118,6 +123,15 @@ func (r *resolver) protect(at place, hold Hold, content string, o Origin, layer 
 	default:
 		add(Rule{Path: at.Block, Kind: KindAbsent, Hold: hold})
 	}
+}
+
+// protectLink protects a symbolic link itself.
+func (r *resolver) protectLink(link string, o Origin, layer LayerKind) {
+	info := r.lstat(link)
+	r.claims = append(r.claims, claim{
+		Rule: Rule{Path: link, Kind: KindSymlink, Dev: info.Dev, Ino: info.Ino, Origin: o, Unprotect: true},
+		say:  sayProtect, layer: layer,
+	})
 }
 
 func (r *resolver) addShow(e entry, path string) error {
