@@ -98,8 +98,10 @@ func mountTree(f Facts, r *policy.Resolved, table *mounts) *tree {
 	t := &tree{items: make([]item, 0, 16+len(r.Rules())), steps: make([]plan.Step, 0, 32+len(r.Rules()))}
 	t.addOwn("/dev", plan.Devices{Names: []string{"null", "zero", "full", "random", "urandom", "tty"}})
 	t.addOwn("/dev/shm", plan.Private{Path: "/dev/shm", Mode: 0o1777})
+	others := aliases(r.Rules(), table, f.FileMounts)
+	around := surroundings(table, r.Rules(), f.FileMounts)
 	for _, dir := range f.Temp {
-		if dir == f.slashTmp() && tmpElsewhere(r, dir) {
+		if dir == f.slashTmp() && tmpElsewhere(r, dir, slices.Concat(r.Rules(), others, around), table) {
 			_, rule := r.AccessTo(r.Tmp())
 			t.addOwn(dir, plan.Bind{Path: dir, Source: r.Tmp(), Access: "write", Kind: "dir", Role: "write", Dev: rule.Dev, Ino: rule.Ino})
 			continue
@@ -108,17 +110,29 @@ func mountTree(f Facts, r *policy.Resolved, table *mounts) *tree {
 	}
 	t.addRun(f.Run)
 	t.addRules(r.Rules(), false)
-	t.addRules(aliases(r.Rules(), table, f.FileMounts), true)
-	t.addRules(surroundings(table, r.Rules(), f.FileMounts), false)
+	t.addRules(others, true)
+	t.addRules(around, false)
 	t.build()
 	return t
 }
 
 // tmpElsewhere reports whether the caller's temporary directory can be shown
 // on /tmp too. It cannot where something else has its place below /tmp: there
-// the mount points would have to be made in the caller's directory.
-func tmpElsewhere(r *policy.Resolved, tmp string) bool {
-	return r.Tmp() != "" && !slices.ContainsFunc(r.Rules(), func(rule policy.Rule) bool { return within(tmp, rule.Path) })
+// the mount points would have to be made in the caller's directory. Nor can it
+// where a rule or a mount has its place in the caller's directory: nothing would
+// restrict that under its second name.
+func tmpElsewhere(r *policy.Resolved, tmp string, rules []policy.Rule, table *mounts) bool {
+	dir := r.Tmp()
+	if dir == "" {
+		return false
+	}
+	for _, rule := range rules {
+		if within(tmp, rule.Path) || within(dir, rule.Path) && (rule.Path != dir || rule.Access != policy.Write) {
+			return false
+		}
+	}
+	access, _ := r.AccessTo(dir)
+	return access == policy.Write && !slices.ContainsFunc(table.list, func(m mount) bool { return m.point != dir && within(dir, m.point) })
 }
 
 // addRun rebuilds /run, which is full of sockets and of other people's state,

@@ -64,6 +64,8 @@ func TestGoldenPlans(t *testing.T) {
 		}},
 		{"in-tmp", userFacts(), checkout("/tmp/x/ws"), nil},
 		{"tmp-dir", userFacts(), append(checkout("/home/u/ws"), root("/home/u/scratch")), func(p *policyText) { p.Tmp = "/home/u/scratch" }},
+		{"tmp-dir-with-rules", userFacts(), append(checkout("/home/u/ws"), root("/home/u/scratch"), rule(policy.Read, policy.KindDir, "/home/u/scratch/.vscode")),
+			func(p *policyText) { p.Tmp = "/home/u/scratch" }},
 		{"tmp-dir-in-tmp", userFacts(), append(checkout("/home/u/ws"), root("/tmp/scratch")), func(p *policyText) { p.Tmp = "/tmp/scratch" }},
 		{"write-var", userFacts(), []policy.Rule{root("/home/u/ws"), root("/var")}, nil},
 		{"write-tmp", userFacts(), []policy.Rule{root("/tmp")}, nil},
