@@ -54,8 +54,7 @@ func (s *Sandbox) serve(listener int) error {
 			}
 		case plan.Broker:
 			for _, name := range st.Allow {
-				var stat unix.Stat_t
-				if unix.Stat(name, &stat) == nil {
+				if stat, err := statReal(name); err == nil {
 					b.allow = append(b.allow, stat)
 				}
 			}
@@ -63,6 +62,19 @@ func (s *Sandbox) serve(listener int) error {
 	}
 	go b.loop()
 	return nil
+}
+
+// statReal looks at a granted socket without following links: an earlier
+// command may have put one on the way since the policy was resolved.
+func statReal(name string) (unix.Stat_t, error) {
+	var stat unix.Stat_t
+	how := unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC | unix.O_NOFOLLOW, Resolve: unix.RESOLVE_NO_SYMLINKS}
+	fd, err := unix.Openat2(unix.AT_FDCWD, name, &how)
+	if err != nil {
+		return stat, err
+	}
+	defer unix.Close(fd)
+	return stat, unix.Fstat(fd, &stat)
 }
 
 func (b *broker) loop() {
