@@ -42,6 +42,17 @@ func (r *resolver) addControls() error {
 	return nil
 }
 
+// addPolicyFiles protects the files that this policy was read from: who could
+// change one would decide what the next sandbox is.
+func (r *resolver) addPolicyFiles() error {
+	for _, file := range r.policy.read {
+		if at := r.real(r.plain(file)); r.touchesRoot(at) {
+			r.protect(at, HoldNone, "", Origin{File: file}, LayerUser)
+		}
+	}
+	return nil
+}
+
 // addSecrets hides the members of @secrets that exist.
 func (r *resolver) addSecrets() error {
 	homes := make([]string, 0, len(r.homes))

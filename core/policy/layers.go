@@ -144,6 +144,9 @@ func (s Sources) user() (Policy, error) {
 		return Policy{}, err
 	}
 	p, err := decodeLayer(l.file, data, l)
+	if s.PolicyFile != "" && path != "-" {
+		p.read = []string{path}
+	}
 	if err == nil && len(p.Final) > 0 {
 		m := p.layers[0].find("final", p.Final[0])
 		err = diag.New(diag.PolicyInvalid, l.origin(m).place()+": final: only the system policy can pin settings", "")

@@ -77,3 +77,11 @@ func (l loosening) remedy(target string) string {
 	}
 	return "remove the link, or if its target is meant, name that itself: " + value
 }
+
+// FollowLinks returns what an absolute path leads to and the symbolic links that
+// it leads through, each in a real directory. What does not exist is kept as it
+// is named.
+func FollowLinks(h Host, path string) (real string, links []string) {
+	at := newLookup(h).real(path)
+	return at.Path, at.Links
+}

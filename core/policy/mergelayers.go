@@ -59,6 +59,7 @@ func mergeLayers(low, high Policy, project bool) Policy {
 	out.Tmp = cmp.Or(high.Tmp, low.Tmp)
 	out.WorkspaceAnyway = low.WorkspaceAnyway || high.WorkspaceAnyway
 	out.layers = slices.Concat(low.layers, high.layers)
+	out.read = union(low.read, high.read)
 	return out
 }
 

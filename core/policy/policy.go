@@ -41,7 +41,8 @@ type Policy struct {
 	// WorkspaceAnyway lets the workspace be / or a home directory.
 	WorkspaceAnyway bool `json:"-"`
 
-	layers []layer // where each setting came from, lowest precedence first
+	layers []layer  // where each setting came from, lowest precedence first
+	read   []string // the files of --policy and of projects that were read, absolute
 }
 
 // Files are the path rules beyond the workspace. Entries are paths or names of

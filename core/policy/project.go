@@ -106,6 +106,7 @@ func (s Sources) addProjects(p Policy, files, roots []string) (Policy, error) {
 		if len(project.Workspace) > 0 && len(p.Workspace) == 0 {
 			p = p.withDefaultWorkspace()
 		}
+		project.read = []string{file}
 		p = mergeLayers(p, project, true)
 	}
 	return p, nil

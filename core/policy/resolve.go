@@ -57,7 +57,7 @@ func (p Policy) Resolve(h Host) (*Resolved, []diag.Diagnostic, error) {
 	r := &resolver{lookup: newLookup(h), policy: p, gitFile: map[string]gitLink{}, configs: map[string][]gitSetting{}}
 	for _, step := range []func() error{
 		r.checkPolicy, r.findOwn, r.addWorkspaces, r.addWrites, r.addTmp,
-		r.addControls, r.addSecrets, r.addEntries, r.addOwn,
+		r.addControls, r.addPolicyFiles, r.addSecrets, r.addEntries, r.addOwn,
 	} {
 		if err := step(); err != nil {
 			return nil, nil, err

@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/caisson-sandbox/caisson/core/policy"
 )
 
 // isInherited reports whether a descriptor is open and was when this process
@@ -21,24 +23,22 @@ func isInherited(fd int) bool {
 }
 
 // openResultFile opens a file for writing below the real directory that its
-// path leads to now, if check accepts the real path. The last name is not
-// followed if it is a link, and nothing but a regular file is opened.
-func openResultFile(path string, check func(real string) error) (*os.File, error) {
+// path leads to now, if check accepts the real path and the links on the way. The
+// last name is not followed if it is a link, and nothing but a regular file is
+// opened.
+func openResultFile(path string, check func(real string, links []string) error) (*os.File, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {
 		return nil, err
 	}
-	dir, err := filepath.EvalSymlinks(filepath.Dir(path))
-	if err != nil {
-		return nil, cause(err)
-	}
+	dir, links := policy.FollowLinks(policy.OSHost(), filepath.Dir(path))
 	fd, err := openReal(dir)
 	if err != nil {
 		return nil, err
 	}
 	defer unix.Close(fd)
 	name := filepath.Base(path)
-	if err := check(filepath.Join(dir, name)); err != nil {
+	if err := check(filepath.Join(dir, name), links); err != nil {
 		return nil, err
 	}
 	// O_NONBLOCK keeps a fifo from holding up the start.

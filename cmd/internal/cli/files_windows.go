@@ -8,24 +8,23 @@ import (
 	"path/filepath"
 
 	"golang.org/x/sys/windows"
+
+	"github.com/caisson-sandbox/caisson/core/policy"
 )
 
 // isInherited is false: descriptor numbers are a matter of unix.
 func isInherited(int) bool { return false }
 
 // openResultFile opens a file for writing below the real directory that its
-// path leads to now, if check accepts the real path.
-func openResultFile(path string, check func(real string) error) (*os.File, error) {
+// path leads to now, if check accepts the real path and the links on the way.
+func openResultFile(path string, check func(real string, links []string) error) (*os.File, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {
 		return nil, err
 	}
-	dir, err := filepath.EvalSymlinks(filepath.Dir(path))
-	if err != nil {
-		return nil, err
-	}
+	dir, links := policy.FollowLinks(policy.OSHost(), filepath.Dir(path))
 	path = filepath.Join(dir, filepath.Base(path))
-	if err := check(path); err != nil {
+	if err := check(path, links); err != nil {
 		return nil, err
 	}
 	if info, err := os.Lstat(path); err == nil && !info.Mode().IsRegular() {

@@ -113,7 +113,12 @@ func (j *job) openResult(resolved *policy.Resolved) (*resultFile, error) {
 		}
 		return &resultFile{file: os.NewFile(uintptr(n), j.result)}, nil
 	}
-	file, err := openResultFile(j.result, func(path string) error {
+	file, err := openResultFile(j.result, func(path string, links []string) error {
+		for _, link := range links {
+			if root := j.writableRoot(resolved, link); root != "" {
+				return fmt.Errorf("it leads through the link %s in %s, which the command may write", diag.Quote(link), diag.Quote(root))
+			}
+		}
 		if root := j.writableRoot(resolved, path); root != "" {
 			return fmt.Errorf("it lies in %s, which the command may write", diag.Quote(root))
 		}
