@@ -8,9 +8,11 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -21,7 +23,20 @@ import (
 
 func TestMain(m *testing.M) {
 	conformance.Main(sandbox.Backends()...)
+	if filepath.Base(os.Args[0]) != "caisson" {
+		hearAll()
+	}
 	testscript.Main(m, map[string]func(){"caisson": main})
+}
+
+// hearAll lets children get the signals that this process was started without,
+// as by nohup(1): what is caught here has its default in them.
+func hearAll() {
+	for _, sig := range []os.Signal{syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT} {
+		if signal.Ignored(sig) {
+			signal.Notify(make(chan os.Signal, 1), sig)
+		}
+	}
 }
 
 // TestScripts runs every script as the user of the test; see also

@@ -89,6 +89,24 @@ func onCaller(id, what string, act func(pid int) error) attack {
 	}
 }
 
+// nicer is an attack that sets a nice value above that of these tests, if there
+// is one. The system call gives 20 less the value, see getpriority(2).
+func nicer(id, what string, act func(pid, nice int) error) attack {
+	const lowest = 19
+	own := func() int {
+		priority, err := unix.Getpriority(unix.PRIO_PROCESS, 0)
+		if err != nil {
+			return lowest
+		}
+		return 20 - priority
+	}
+	a := onCaller(id, what, func(pid int) error { return act(pid, min(own()+1, lowest)) })
+	if own() == lowest {
+		a.needs = "a priority that can be lowered"
+	}
+	return a
+}
+
 func procFile(pid int, name string) string { return fmt.Sprintf("/proc/%d/%s", pid, name) }
 
 func callerAttacks() []attack {
@@ -103,9 +121,11 @@ func callerAttacks() []attack {
 			}
 			return unix.Kill(-1, unix.SIGKILL)
 		}),
-		onCaller("nice-group", "lower the priority of the own process group", func(int) error { return unix.Setpriority(unix.PRIO_PGRP, 0, 7) }),
-		onCaller("nice-group-high", "the same with garbage in the high bits", func(int) error {
-			return just(raw(unix.SYS_SETPRIORITY, unix.PRIO_PGRP|1<<33, 1<<35, 7))
+		nicer("nice-group", "lower the priority of the own process group", func(_, nice int) error {
+			return unix.Setpriority(unix.PRIO_PGRP, 0, nice)
+		}),
+		nicer("nice-group-high", "the same with garbage in the high bits", func(_, nice int) error {
+			return just(raw(unix.SYS_SETPRIORITY, unix.PRIO_PGRP|1<<33, 1<<35, uintptr(nice)))
 		}),
 		onCaller("ioprio-group", "lower the input and output priority of the own process group", func(int) error {
 			return just(raw(unix.SYS_IOPRIO_SET, 2, 0, 3<<13))
@@ -113,7 +133,9 @@ func callerAttacks() []attack {
 		onCaller("ioprio-group-high", "the same with garbage in the high bits", func(int) error {
 			return just(raw(unix.SYS_IOPRIO_SET, 2|1<<40, 1<<32, 3<<13))
 		}),
-		onCaller("nice-parent", "lower the priority of the parent or process 1", func(pid int) error { return unix.Setpriority(unix.PRIO_PROCESS, pid, 7) }),
+		nicer("nice-parent", "lower the priority of the parent or process 1", func(pid, nice int) error {
+			return unix.Setpriority(unix.PRIO_PROCESS, pid, nice)
+		}),
 		onCaller("oom", "write oom_score_adj of the parent or process 1", func(pid int) error {
 			return os.WriteFile(procFile(pid, "oom_score_adj"), []byte("777"), 0)
 		}),

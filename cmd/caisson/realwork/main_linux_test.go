@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -38,7 +39,18 @@ func TestMain(m *testing.M) {
 	if filepath.Base(os.Args[0]) == "caisson" {
 		os.Exit(cli.Main(os.Args[1:]))
 	}
+	hearAll()
 	os.Exit(run(m))
+}
+
+// hearAll lets children get the signals that this process was started without,
+// as by nohup(1): what is caught here has its default in them.
+func hearAll() {
+	for _, sig := range []os.Signal{syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT} {
+		if signal.Ignored(sig) {
+			signal.Notify(make(chan os.Signal, 1), sig)
+		}
+	}
 }
 
 func run(m *testing.M) int {

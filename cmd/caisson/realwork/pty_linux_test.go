@@ -238,6 +238,7 @@ func TestHangup(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		t.Cleanup(func() { _ = cmd.Process.Kill() }) // it has ended in a test that passed
 		// No other reader may be there, which would keep the terminal open.
 		text, err := bufio.NewReader(tty).ReadString('\n')
 		if err != nil || strings.TrimSpace(text) != "started" {
