@@ -40,6 +40,7 @@ const (
 	LeftoverRemoved   Code = "leftover-removed"
 	ProjectIgnored    Code = "project-policy-ignored"
 	PathAbsent        Code = "path-absent"
+	HideAbsent        Code = "hide-absent"
 	RepositoryForeign Code = "repository-foreign"
 )
 
@@ -75,7 +76,7 @@ func Codes() []CodeInfo {
 		{GuaranteeWeakened, false, "a guarantee was given up on request"},
 		{WorkspaceSubdir, false, "the workspace is a directory inside a repository, not the repository"},
 		{NetworkFS, false, "a readable file system is itself on the network or served by a user process"},
-		{Quarantined, false, "a file that runs code later outside appeared and was moved to caisson's state"},
+		{Quarantined, false, "a file that runs code later outside appeared and was moved away: to caisson's state, or beside its place if that is another file system"},
 		{ProtectedChanged, false, "a protected path was changed by a process outside during the run"},
 		{RepositoryMade, false, "a repository, gitlink, .gitmodules or sequencer todo appeared during the run"},
 		{WriteHint, false, "a failed command may have tried to write where writes are refused"},
@@ -83,7 +84,8 @@ func Codes() []CodeInfo {
 		{EnvDropped, false, "an environment variable was not passed on"},
 		{LeftoverRemoved, false, "something that a killed caisson left was removed"},
 		{ProjectIgnored, false, "project policy files were not read, as asked"},
-		{PathAbsent, false, "a path that the policy hides or shows does not exist"},
+		{HideAbsent, false, "a path that a flag or the user's file hides does not exist, so nothing is hidden"},
+		{PathAbsent, false, "another path that the policy hides or shows does not exist"},
 		{RepositoryForeign, false, "the git directory that the workspace names does not name the workspace, so it stays read-only"},
 	}
 }

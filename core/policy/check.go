@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/caisson-sandbox/caisson/core/diag"
 	"github.com/caisson-sandbox/caisson/core/guarantee"
@@ -135,6 +136,8 @@ func checkEnvName(name string) (message, remedy string) {
 		return fmt.Sprintf("no variable can be called %s", diag.Quote(name)), "name a variable here; its value goes into [env] set"
 	case strings.ContainsAny(name, "*?"):
 		return fmt.Sprintf("%s is a pattern", diag.Quote(name)), "name each variable"
+	case strings.ContainsFunc(name, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }):
+		return fmt.Sprintf("no variable can be called %s", diag.Quote(name)), "write NAME or NAME=VALUE, without spaces in the name"
 	}
 	return "", ""
 }

@@ -139,7 +139,7 @@ func (b *byteSize) UnmarshalNode(n *strict.Node) error {
 	}
 	size, err := parseSize(n.Text)
 	if err != nil {
-		return n.Refuse(err.Error(), `write it like "512MiB" or "4GiB"`)
+		return n.Refuse(err.Error(), sizeForm)
 	}
 	*b = byteSize(size)
 	return nil

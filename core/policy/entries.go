@@ -63,7 +63,14 @@ func (r *resolver) addSet(setting string, e entry) error {
 func (r *resolver) addHide(e entry, path string) error {
 	at := r.real(path)
 	if at.Kind == KindAbsent {
-		r.noteAbsent(e, path, "nothing is hidden")
+		// A path that the caller names may be a slip, and then a secret stays in
+		// sight. What holds for many machines, checkouts or workspaces is not
+		// everywhere.
+		code := diag.PathAbsent
+		if e.Layer == LayerFlag || e.Layer == LayerUser && (e.Dir != "" || !r.relative(e.Value)) {
+			code = diag.HideAbsent
+		}
+		r.noteAbsent(code, e, path, "nothing is hidden")
 		return nil
 	}
 	if r.os.Depth(at.Path) == 0 {
@@ -71,6 +78,11 @@ func (r *resolver) addHide(e entry, path string) error {
 	}
 	r.hide(at, e.Origin, e.Layer)
 	return nil
+}
+
+// relative reports whether an entry means a path in each workspace.
+func (r *resolver) relative(value string) bool {
+	return !r.os.IsAbs(value) && !strings.HasPrefix(value, "~")
 }
 
 // hide hides what a path leads to. A link that leads there holds nothing itself
@@ -141,7 +153,7 @@ func (r *resolver) addShow(e entry, path string) error {
 		r.liftAt(sayHide, path, at)
 	}
 	if at.Kind == KindAbsent {
-		r.noteAbsent(e, path, "nothing is shown")
+		r.noteAbsent(diag.PathAbsent, e, path, "nothing is shown")
 		return nil
 	}
 	r.claims = append(r.claims, claim{Rule: ruleAt(at, e.Origin), say: sayShow, layer: e.Layer})
@@ -187,8 +199,8 @@ func (r *resolver) liftAt(what say, path string, at place) {
 	}
 }
 
-func (r *resolver) noteAbsent(e entry, path, effect string) {
-	r.notes = append(r.notes, *refuseEntry(diag.PathAbsent, e, diag.Quote(path)+" does not exist: "+effect, ""))
+func (r *resolver) noteAbsent(code diag.Code, e entry, path, effect string) {
+	r.notes = append(r.notes, *refuseEntry(code, e, diag.Quote(path)+" does not exist: "+effect, ""))
 }
 
 // addOwn hides caisson's state and opens the caches in it.

@@ -30,8 +30,9 @@ type RuleRef struct {
 }
 
 // Explain answers for one absolute path, whose symbolic links are resolved
-// already.
-func (r *Resolved) Explain(path string) Explanation {
+// already. The host, of the same system as the policy, tells what is there and
+// whether its own permissions allow what the policy does.
+func (r *Resolved) Explain(path string, h Host) Explanation {
 	os := pathspec.OS(r.data.OS)
 	access, rule := r.AccessTo(path)
 	path = os.Clean(path)
@@ -51,11 +52,13 @@ func (r *Resolved) Explain(path string) Explanation {
 	case access == Write:
 	case access == Hidden && rule.Path == "":
 		e.Remedy = "no file of this system has such a path"
+		return e
 	case r.isOwn(path):
 		e.Remedy = "it belongs to caisson itself, and nothing makes it writable"
 		if access == Hidden {
 			e.Remedy = "it belongs to caisson itself, and nothing shows it"
 		}
+		return e
 	case access == Hidden && r.final("files.show"):
 		e.Remedy = "the system policy makes files.show final"
 	case access == Hidden:
@@ -67,35 +70,103 @@ func (r *Resolved) Explain(path string) Explanation {
 	case r.final("files.write"):
 		e.Remedy = "the system policy makes files.write final"
 	default:
-		dir, why := r.writableWith(path)
+		root, why := r.writableWith(path, h)
 		if why != "" {
 			e.Remedy = why
 			break
 		}
-		grant(diag.GrantWrite, dir)
+		grant(diag.GrantWrite, root)
 	}
+	e.permit(path, access, h)
 	return e
 }
 
-// writableWith returns the narrowest directory that would have to be a writable
-// root for path to be one, or why there is none.
-func (r *Resolved) writableWith(path string) (dir, why string) {
+// permit takes back what the permissions of the file system refuse, and the
+// grant that would not help against them.
+func (e *Explanation) permit(path string, access Access, h Host) {
+	what, where := "its own permissions do not let", path
+	if _, err := h.Lstat(path); err != nil {
+		what, where = "the permissions of its directory do not let", h.OS().Dir(path)
+		if _, err := h.Lstat(where); err != nil || access != Write || h.CanWrite(where) {
+			return // more than a name is missing, or it can be made
+		}
+	}
+	deny := func(verb string) {
+		e.Grant = nil
+		e.Remedy = what + " " + sandboxUser + " " + verb + " it"
+		if access == Hidden {
+			e.Remedy = "it is hidden, and " + e.Remedy
+		}
+	}
+	switch {
+	case where == path && !h.CanRead(path):
+		e.Read, e.Write = false, e.Write && h.CanWrite(path)
+		deny("read")
+	case e.Write && !h.CanWrite(where):
+		e.Write = false
+		deny("write")
+	case e.Grant != nil && e.Grant.Kind == diag.GrantUnprotect && where == path && !h.CanWrite(path):
+		deny("write")
+	}
+}
+
+// writableWith returns the narrowest writable root that would make path
+// writable and that a run accepts, or why there is none. That is its directory,
+// since programs replace files by new ones; or itself, where the directory may
+// not be a root.
+func (r *Resolved) writableWith(path string, h Host) (root, why string) {
 	os := pathspec.OS(r.data.OS)
-	dir = os.Dir(path)
+	if os != pathspec.Windows && slices.ContainsFunc(kernelDirs(), func(k string) bool { return os.Within(k, path) }) {
+		return "", "it belongs to the kernel"
+	}
+	dir := os.Dir(path)
 	if slices.ContainsFunc(r.data.Workspace, func(w string) bool { return os.Key(w) == os.Key(path) }) {
 		dir = path
 	}
+	info, err := h.Lstat(path)
+	exists := err == nil && (info.Kind == KindDir || info.Kind == KindFile)
+	why = r.noRoot(dir, h)
+	_, missing := h.Lstat(dir)
 	switch {
-	case os.Depth(dir) == 0:
-		return "", "its directory is the root of the file system, which is never writable as a whole"
-	case os != pathspec.Windows && slices.ContainsFunc(kernelDirs(), func(k string) bool { return os.Within(k, path) }):
-		return "", "it belongs to the kernel"
-	case os.Within(dir, r.data.Home):
-		return "", "its directory is a home directory or holds one; name a path below it with --write, once it exists"
-	case slices.ContainsFunc(r.data.Own, func(own string) bool { return os.Within(dir, own) }):
-		return "", "its directory holds files of caisson itself; name a path below it with --write, once it exists"
+	case why == "":
+		return dir, ""
+	case exists && r.noRoot(path, h) == "":
+		return path, ""
+	case err == nil && !h.CanWrite(path):
+		return "", "its own permissions do not let " + sandboxUser + " write it"
+	case err == nil, missing == nil && !h.CanWrite(dir):
+		return "", why
+	case why == noDirectory:
+		return "", why + ": make " + diag.Quote(dir) + " first, then name it with --write"
 	}
-	return dir, ""
+	return "", why + ": make " + diag.Quote(path) + " first, then name it with --write"
+}
+
+// sandboxUser is a root caller without its privileges, any other caller as it is.
+const sandboxUser = "the user that commands run as"
+
+// noDirectory is what noRoot says of what does not exist.
+const noDirectory = "its directory does not exist"
+
+// noRoot says why a path cannot become a writable root, or nothing.
+func (r *Resolved) noRoot(path string, h Host) string {
+	os := pathspec.OS(r.data.OS)
+	what := "its directory"
+	switch {
+	case os.Depth(path) == 0:
+		return what + " is the root of the file system, which is never writable as a whole"
+	case os.Within(path, r.data.Home):
+		return what + " is a home directory or holds one"
+	case slices.ContainsFunc(r.data.Own, func(own string) bool { return os.Within(path, own) }):
+		return what + " holds files of caisson itself"
+	}
+	if _, err := h.Lstat(path); err != nil {
+		return noDirectory
+	}
+	if !h.CanWrite(path) {
+		return "the permissions of its directory do not let " + sandboxUser + " write there"
+	}
+	return ""
 }
 
 func (r *Resolved) isOwn(path string) bool {

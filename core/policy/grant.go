@@ -3,6 +3,7 @@
 package policy
 
 import (
+	"errors"
 	"slices"
 	"strings"
 
@@ -73,6 +74,9 @@ func (p Policy) WithFlag(flag, name, value string) (Policy, error) {
 	if message == "" {
 		if err := out.put(flag, name, value); err != nil {
 			message = err.Error()
+			if m, ok := errors.AsType[malformed](err); ok {
+				remedy = m.remedy
+			}
 		}
 	}
 	if message != "" {

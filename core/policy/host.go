@@ -36,6 +36,8 @@ type Host interface {
 	// is at path. For a caller with privileges this is the caller's user
 	// without them.
 	CanWrite(path string) bool
+	// CanRead reports likewise whether that user may read what is at path.
+	CanRead(path string) bool
 	// OwnDirs returns where caisson keeps what belongs to it.
 	OwnDirs() OwnDirs
 }

@@ -27,6 +27,7 @@ type mapHost struct {
 	root   bool
 	files  map[string]string
 	locked []string // cannot be written, nor what is below
+	shut   []string // cannot be read, likewise
 	own    OwnDirs
 }
 
@@ -68,6 +69,10 @@ func (h *mapHost) OwnDirs() OwnDirs          { return h.own }
 
 func (h *mapHost) CanWrite(path string) bool {
 	return !slices.ContainsFunc(h.locked, func(p string) bool { return h.os.Within(p, path) })
+}
+
+func (h *mapHost) CanRead(path string) bool {
+	return !slices.ContainsFunc(h.shut, func(p string) bool { return h.os.Within(p, path) })
 }
 
 // find returns the entry of a path and whether it is a directory.

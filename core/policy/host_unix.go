@@ -70,19 +70,45 @@ func (h *osHost) Lstat(path string) (FileInfo, error) {
 // there the mode bits and a file system mounted read-only decide.
 func (*osHost) CanWrite(path string) bool {
 	if os.Geteuid() != 0 {
-		return retry(func() error { return unix.Faccessat(unix.AT_FDCWD, path, unix.W_OK, unix.AT_EACCESS) }) == nil
+		return mayAccess(path, unix.W_OK)
 	}
+	return bitsAllow(path, unix.S_IWOTH) && !errors.Is(unix.Access(path, unix.W_OK), unix.EROFS)
+}
+
+// CanRead is as CanWrite. For root it also looks at the way to the file.
+func (*osHost) CanRead(path string) bool {
+	if os.Geteuid() != 0 {
+		return mayAccess(path, unix.R_OK)
+	}
+	for dir := filepath.Dir(path); ; dir = filepath.Dir(dir) {
+		if !bitsAllow(dir, unix.S_IXOTH) {
+			return false
+		}
+		if dir == filepath.Dir(dir) {
+			return bitsAllow(path, unix.S_IROTH)
+		}
+	}
+}
+
+func mayAccess(path string, mode uint32) bool {
+	return retry(func() error { return unix.Faccessat(unix.AT_FDCWD, path, mode, unix.AT_EACCESS) }) == nil
+}
+
+// bitsAllow reports whether the mode bits alone give root a right; bit is that
+// of others.
+func bitsAllow(path string, bit uint32) bool {
 	var st unix.Stat_t
-	if unix.Stat(path, &st) != nil || errors.Is(unix.Access(path, unix.W_OK), unix.EROFS) {
+	if unix.Stat(path, &st) != nil {
 		return false
 	}
+	mode := uint32(st.Mode)
 	switch {
 	case st.Uid == 0:
-		return st.Mode&unix.S_IWUSR != 0
+		return mode&(bit<<6) != 0
 	case inGroup(int(st.Gid)):
-		return st.Mode&unix.S_IWGRP != 0
+		return mode&(bit<<3) != 0
 	}
-	return st.Mode&unix.S_IWOTH != 0
+	return mode&bit != 0
 }
 
 func inGroup(gid int) bool {

@@ -125,7 +125,7 @@ func TestExplain(t *testing.T) {
 		{"/home/me/.local/state/caisson/trust.json", false, false, "", "", "nothing shows it"},
 		{"rel", false, false, "", "", "no file"},
 	} {
-		e := r.Explain(c.path)
+		e := r.Explain(c.path, h)
 		if e.Read != c.read || e.Write != c.write || !strings.Contains(e.Remedy, c.text) {
 			t.Errorf("%s: %+v", c.path, e)
 		}
@@ -135,13 +135,13 @@ func TestExplain(t *testing.T) {
 		case c.kind != "" && (e.Grant == nil || e.Grant.Kind != c.kind || e.Grant.Value != c.value):
 			t.Errorf("%s: grant %+v, want %s %s", c.path, e.Grant, c.kind, c.value)
 		}
-		if e := final.Explain(c.path); e.Grant != nil && c.path != "/home/me/ws/.envrc" {
+		if e := final.Explain(c.path, h); e.Grant != nil && c.path != "/home/me/ws/.envrc" {
 			t.Errorf("%s: a grant against a final setting: %+v", c.path, e.Grant)
 		}
 	}
 	// What an explanation offers must work.
 	for _, path := range []string{"/data/x/y", "/home/me/ws/.git/config", "/home/me/ws/.claude"} {
-		g := r.Explain(path).Grant
+		g := r.Explain(path, h).Grant
 		p := Standard(".")
 		switch g.Kind {
 		case diag.GrantWrite:
@@ -151,6 +151,61 @@ func TestExplain(t *testing.T) {
 		}
 		if access, rule := mustResolve(t, p, h).AccessTo(path); access != Write {
 			t.Errorf("%s: %s by %+v after %s", path, access, rule, g.Flags())
+		}
+	}
+}
+
+// TestExplainWhatIsThere wants the permissions of the file system considered,
+// and no grant that a run would refuse.
+func TestExplainWhatIsThere(t *testing.T) {
+	t.Parallel()
+	h := unixHost(map[string]string{
+		"/etc/shadow": "", "/etc/caisson/policy.toml": "", "/home/me/.bashrc": "", "/home/me/.ssh/k": "", "/data/file": "", "/data/mine": "", "/data/tool/": "",
+		"/home/me/ws/theirs": "", "/home/me/ws/shut/x": "", "/home/me/ws/vendor/x": "", "/srv/x": "", "/home/me/ws/root/": "",
+	})
+	h.shut = []string{"/etc/shadow", "/home/me/.ssh/k", "/home/me/ws/shut"}
+	h.locked = []string{"/etc", "/data/file", "/srv", "/home/me/ws/theirs", "/home/me/ws/vendor/x", "/home/me/ws/root"}
+	p := Standard(".")
+	p.Files.Protect = []string{"vendor"}
+	p.Files.Hide = []string{"~/.ssh"}
+	r := mustResolve(t, p, h)
+	for _, c := range []struct {
+		path        string
+		read, write bool
+		grant       string
+		text        string
+	}{
+		{"/etc/shadow", false, false, "", "its own permissions do not let the user that commands run as read it"},
+		{"/etc/passwd", true, false, "", "its own permissions do not let the user that commands run as write it"},
+		{"/etc/none", true, false, "", "files of caisson itself"},
+		{"/home/me/.bashrc", true, false, "--write /home/me/.bashrc", "--write"},
+		{"/home/me/ws2", true, false, "", "make /home/me/ws2 first, then name it with --write"},
+		{"/home/me/new/deep/x", true, false, "", "its directory does not exist: make /home/me/new/deep first"},
+		{"/nonexistent", true, false, "", "make /nonexistent first"},
+		{"/nonexistent/x", true, false, "", "make /nonexistent first"},
+		{"/data/new", true, false, "--write /data", "--write"},
+		{"/data/mine", true, false, "--write /data", "--write"},
+		{"/srv/x", true, false, "", "its own permissions"},
+		{"/srv/new", true, false, "", "the permissions of its directory"},
+		{"/home/me/.ssh/k", false, false, "", "it is hidden, and its own permissions"},
+		{"/home/me/ws/theirs", true, false, "", "its own permissions"},
+		{"/home/me/ws/shut/x", false, true, "", "read it"},
+		{"/home/me/ws/vendor/x", true, false, "", "its own permissions"},
+		{"/home/me/ws/vendor/y", true, false, "--unprotect /home/me/ws/vendor", "--unprotect"},
+		{"/home/me/ws/root/new", true, false, "", "the permissions of its directory"},
+		{"/home/me/ws/new/new", true, true, "", ""},
+	} {
+		e := r.Explain(c.path, h)
+		grant := ""
+		if e.Grant != nil {
+			grant = e.Grant.Flags()
+			wanted := p.With(*e.Grant)
+			if _, _, err := wanted.Resolve(h); err != nil {
+				t.Errorf("%s: a run refuses %s: %v", c.path, grant, err)
+			}
+		}
+		if e.Read != c.read || e.Write != c.write || grant != c.grant || !strings.Contains(e.Remedy, c.text) {
+			t.Errorf("%s: %+v, grant %q", c.path, e, grant)
 		}
 	}
 }

@@ -3,7 +3,6 @@
 package policy
 
 import (
-	"errors"
 	"fmt"
 	"maps"
 	"strconv"
@@ -86,14 +85,28 @@ func addedPort(list []int, text string) ([]int, string, error) {
 	return added(list, port), strconv.Itoa(port), nil
 }
 
+// The forms of limits, as messages ask for them.
+const (
+	durationForm = `write it like "90s", "10m" or "1h30m"`
+	sizeForm     = `write it like "512MiB" or "4GiB"`
+)
+
+// malformed is the error of a value, with what to write instead.
+type malformed struct{ message, remedy string }
+
+func (m malformed) Error() string { return m.message }
+
 func (l *Limits) put(setting, text string) error {
 	var err error
 	positive := false
+	kind, form := "number", "write it like 512"
 	switch setting {
 	case "limits.time":
+		kind, form = "duration", durationForm
 		l.Time, err = time.ParseDuration(text)
 		positive = l.Time > 0
 	case "limits.memory":
+		kind, form = "size", sizeForm
 		l.Memory, err = parseSize(text)
 		positive = l.Memory > 0
 	default:
@@ -101,10 +114,10 @@ func (l *Limits) put(setting, text string) error {
 		positive = l.Processes > 0
 	}
 	if err != nil {
-		return fmt.Errorf("invalid value %q", text)
+		return malformed{fmt.Sprintf("invalid %s %q", kind, text), form}
 	}
 	if !positive {
-		return errors.New("must be more than 0")
+		return malformed{"must be more than 0", "leave it out for no limit"}
 	}
 	return nil
 }

@@ -187,7 +187,7 @@ func (r *resolver) paths(e entry) ([]string, error) {
 		if err != nil {
 			return nil, refuseEntry(diag.PolicyInvalid, e, err.Error(), "")
 		}
-		if r.os.IsAbs(e.Value) || strings.HasPrefix(e.Value, "~") {
+		if !r.relative(e.Value) {
 			return []string{p}, nil
 		}
 		paths = append(paths, p)

@@ -137,7 +137,12 @@ func (r *resolver) checkRoot(e entry, code diag.Code, what, path string, at plac
 	if r.os != pathspec.Windows {
 		for _, dir := range kernelDirs() {
 			if r.os.Within(dir, at.Path) {
-				return refuseEntry(code, e, name+" belongs to the kernel ("+at.Path+")", "name another directory")
+				if r.os.Key(r.os.Clean(path)) == r.os.Key(at.Path) {
+					name = what + " " + diag.Quote(at.Path)
+				} else {
+					name += " leads to " + diag.Quote(at.Path) + ", which"
+				}
+				return refuseEntry(code, e, name+" lies in "+dir+", which commands never write", "name a directory elsewhere")
 			}
 		}
 	}
@@ -166,7 +171,14 @@ func (r *resolver) checkHomes(e entry, path string) error {
 // them. Nothing lifts this: who writes there decides what the next sandbox is.
 func (r *resolver) checkOwn(e entry, path string) error {
 	refuse := func(own string) error {
-		return refuseEntry(diag.OwnFilesExposed, e, diag.Quote(path)+" would make caisson's own "+diag.Quote(own)+" writable", "name a directory further down")
+		remedy := "name a directory further down"
+		switch {
+		case own == r.own.Executable:
+			remedy = "install caisson elsewhere, for example in ~/.local/bin, or name a directory further down that does not hold it"
+		case r.os.Within(own, path):
+			remedy = "name a directory elsewhere"
+		}
+		return refuseEntry(diag.OwnFilesExposed, e, diag.Quote(path)+" would make caisson's own "+diag.Quote(own)+" writable", remedy)
 	}
 	for _, own := range r.ownPaths() {
 		if r.os.Within(path, own) || r.os.Within(own, path) {

@@ -49,9 +49,9 @@ func (p *Prepared) Explain(target string) (Explanation, error) {
 	if err != nil {
 		return Explanation{}, err
 	}
-	e := p.Resolved.Explain(real)
+	e := p.Resolved.Explain(real, policy.OSHost())
 	out := Explanation{Target: e.Target, Read: &e.Read, Write: &e.Write, Rule: e.Rule, Remedy: e.Remedy, Grant: e.Grant}
-	if private := p.privateOver(real); e.Read && private != "" {
+	if private := p.privateOver(real); e.Rule.Access != policy.Hidden.String() && private != "" {
 		no := false
 		out.Read, out.Write = &no, &no
 		out.Rule = policy.RuleRef{Path: private, Access: policy.Hidden.String(), Origin: policy.Origin{File: "standard"}}

@@ -96,7 +96,7 @@ func (p *program) planned(ctx context.Context, f *flags, facts string) (*sandbox
 	prepared, err := sandbox.Prepare(ctx, wanted, o)
 	if prepared != nil && !f.quiet {
 		for _, d := range append(notes, prepared.Notes...) {
-			if f.verbose || isTerminal(p.stderr) {
+			if f.verbose || isTerminal(p.stderr) || d.Code == diag.HideAbsent {
 				p.note(d)
 			}
 		}

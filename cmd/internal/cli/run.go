@@ -213,13 +213,13 @@ func inherited(fds []int) (map[int]*os.File, error) {
 }
 
 // found prints a finding of the sandbox where it is wanted: what was changed
-// on the host always, how the policy was read on a terminal, the rest with -v.
+// on the host, and what was to be hidden and is not there, always, how the policy was read on a terminal, the rest with -v.
 func (j *job) found(d diag.Diagnostic) {
 	switch {
 	case j.flags.quiet:
 		return
 	case j.flags.verbose:
-	case d.Code == diag.Quarantined, d.Code == diag.ProtectedChanged, d.Code == diag.RepositoryMade:
+	case d.Code == diag.Quarantined, d.Code == diag.ProtectedChanged, d.Code == diag.RepositoryMade, d.Code == diag.HideAbsent:
 	case d.Code == diag.EnvDropped, d.Code == diag.LeftoverRemoved, d.Code == diag.NetworkFS, d.Code == diag.ProjectIgnored:
 		return
 	case !isTerminal(j.stderr):
