@@ -3,6 +3,8 @@
 package policy
 
 import (
+	"errors"
+	"io/fs"
 	"slices"
 
 	"github.com/caisson-sandbox/caisson/core/diag"
@@ -85,7 +87,13 @@ func (r *Resolved) Explain(path string, h Host) Explanation {
 // grant that would not help against them.
 func (e *Explanation) permit(path string, access Access, h Host) {
 	what, where := "its own permissions do not let", path
-	if _, err := h.Lstat(path); err != nil {
+	_, err := h.Lstat(path)
+	if errors.Is(err, fs.ErrPermission) {
+		e.Read, e.Write, e.Grant = false, false, nil
+		e.Remedy = "the permissions on the way to it do not let " + sandboxUser + " reach it"
+		return
+	}
+	if err != nil {
 		what, where = "the permissions of its directory do not let", h.OS().Dir(path)
 		if _, err := h.Lstat(where); err != nil || access != Write || h.CanWrite(where) {
 			return // more than a name is missing, or it can be made

@@ -96,6 +96,9 @@ func (h *mapHost) find(path string) (name, text string, dir, ok bool) {
 }
 
 func (h *mapHost) Lstat(path string) (FileInfo, error) {
+	if slices.ContainsFunc(h.shut, func(p string) bool { return p != path && h.os.Within(p, path) }) {
+		return FileInfo{}, fmt.Errorf("lstat %s: %w", path, fs.ErrPermission)
+	}
 	name, text, dir, ok := h.find(path)
 	if !ok {
 		return FileInfo{}, fmt.Errorf("lstat %s: %w", path, fs.ErrNotExist)

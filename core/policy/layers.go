@@ -147,21 +147,15 @@ func (s Sources) user() (Policy, error) {
 	if s.PolicyFile != "" && path != "-" {
 		p.read = []string{path}
 	}
-	if err == nil && len(p.Final) > 0 {
-		m := p.layers[0].find("final", p.Final[0])
-		err = diag.New(diag.PolicyInvalid, l.origin(m).place()+": final: only the system policy can pin settings", "")
+	if err != nil {
+		return p, err
 	}
-	return p, err
-}
-
-// find returns the mark of a value that the layer said.
-func (l layer) find(setting, value string) mark {
-	for _, m := range l.said {
-		if m.setting == setting && m.value == value {
-			return m
+	for _, m := range p.layers[0].said {
+		if err := l.mayHold(m); err != nil {
+			return p, err
 		}
 	}
-	return mark{}
+	return p, nil
 }
 
 // absolute makes a path that was typed absolute.

@@ -147,9 +147,8 @@ func readProject(file string) ([]byte, Policy, error) {
 		return nil, Policy{}, err
 	}
 	for _, m := range p.layers[0].said {
-		if s, _ := settingNamed(m.setting); s.project == never {
-			return nil, Policy{}, diag.New(diag.PolicyInvalid,
-				fmt.Sprintf("%s: %s: a project file cannot set this, trusted or not", l.origin(m).place(), m.setting), neverRemedy(m.setting))
+		if err := l.mayHold(m); err != nil {
+			return nil, Policy{}, err
 		}
 	}
 	return data, p, nil

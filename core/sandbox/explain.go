@@ -55,7 +55,10 @@ func (p *Prepared) Explain(target string) (Explanation, error) {
 		no := false
 		out.Read, out.Write = &no, &no
 		out.Rule = policy.RuleRef{Path: private, Access: policy.Hidden.String(), Origin: policy.Origin{File: "standard"}}
-		out.Remedy = "commands have a private " + private + ", which begins empty and goes with the sandbox; a directory below it is shared once it is named with --write or --tmp"
+		out.Remedy = "commands have a private " + private + ", which begins empty and goes with the sandbox"
+		if !strings.HasPrefix(private, "/dev/") {
+			out.Remedy += "; a directory below it is shared once it is named with --write or --tmp"
+		}
 		if e.Grant != nil && e.Grant.Value == private {
 			out.Grant = nil
 		}

@@ -7,6 +7,7 @@
 //	if err != nil { … }
 //	defer sb.Close()
 //	cmd := sb.Command(ctx, "npm", "test")
+//	cmd.Dir = dir
 //	cmd.Stdout = os.Stdout
 //	err = cmd.Run()
 //

@@ -135,15 +135,22 @@ until a person has read it and trusts it: caisson policy trust FILE.
   workspace = ["."]             # what may be written
   require = []                  # further guarantees, see caisson help contract
   allow-weaker = []             # guarantees given up (system and user files)
+  final = []                    # settings that no later layer may change (system file)
 
   [files]
-  write   = ["~/.cache/ccache"] # writable too
-  protect = ["vendor"]          # readable, not writable, inside what is writable
-  hide    = ["~/work/other"]    # neither read nor listed
-  show    = []                  # readable although hidden
+  write     = ["~/.cache/ccache"] # writable too
+  protect   = ["vendor"]        # readable, not writable, inside what is writable
+  hide      = ["~/work/other"]  # neither read nor listed
+  show      = []                # readable although hidden
+  unprotect = []                # writable although protected (system and user files)
 
   [network]
   mode = "offline"              # or "online": the host's network as it is
+  allow = []                    # hosts of the mode "allowlist", not in this version
+  deny = []
+  loopback = []                 # ports of the host's loopback (system and user files)
+  publish = []                  # ports inside that the host can reach (likewise)
+  unix = []                     # unix sockets of the host (likewise)
 
   [env]
   inherit = "clean"             # or "all"
@@ -159,7 +166,9 @@ until a person has read it and trusts it: caisson policy trust FILE.
   processes = 512
 
 The most specific path wins; at one path the strictest rule wins (hide before
-read before write). show and unprotect lift what is at a path and below it.
+read before write). show and unprotect lift what is at a path and below it. A path
+that widens is refused where it leads through a symbolic link that a command could
+have made: name the target itself.
 caisson policy print --origins says where each value was set; caisson explain
 PATH says what holds for a path.
 `
@@ -186,6 +195,7 @@ explain names the narrowest one that helps, as flags to run with again:
   --show PATH         let PATH be read although it is hidden
   --env NAME[=VALUE]  pass a variable on, or set it
   --fd N              pass a descriptor on
+  --net online        use the host's network as it is, its loopback included
   --allow-weaker ID   go on without a guarantee that the host cannot uphold
 
 caisson never asks: the terminal belongs to the command, which could fake the

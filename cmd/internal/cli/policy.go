@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -91,17 +92,30 @@ func (p *program) policyInit() *cobra.Command {
 }
 
 func (p *program) policyCheck() *cobra.Command {
-	return &cobra.Command{
-		Use:   "check FILE...",
+	var layer string
+	c := &cobra.Command{
+		Use:   "check [flags] FILE...",
 		Short: "Say what is wrong with policy files",
-		Long:  "Say what is wrong with policy files, by file and line. The exit status is 1 if anything is.",
+		Long: `Say what is wrong with policy files, by file and line. The exit status is 1 if
+anything is. What a file may set depends on its layer: one called .caisson.toml is
+a project's, the one in its place the system's, any other the user's. Notes say
+what a run may refuse all the same, since it depends on trust, flags or other files.`,
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return usageError(c, "no file to check is named")
 			}
+			kinds := []policy.LayerKind{policy.LayerUser, policy.LayerProject, policy.LayerSystem}
+			i := slices.IndexFunc(kinds, func(k policy.LayerKind) bool { return k.String() == layer })
+			if layer != "" && i < 0 {
+				return usageError(c, "unknown layer %s: write user, project or system", diag.Quote(layer))
+			}
 			bad := false
 			for _, name := range args {
-				if err := p.checkFile(name); err != nil {
+				kind := policy.LayerOf(name)
+				if layer != "" {
+					kind = kinds[i]
+				}
+				if err := p.checkFile(name, kind); err != nil {
 					p.complain(err)
 					bad = true
 				}
@@ -112,6 +126,8 @@ func (p *program) policyCheck() *cobra.Command {
 			return nil
 		},
 	}
+	c.Flags().StringVar(&layer, "layer", "", "check as the file of `LAYER`: user, project or system")
+	return c
 }
 
 func (p *program) policyPrint() *cobra.Command {

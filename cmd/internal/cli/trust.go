@@ -11,13 +11,16 @@ import (
 	"github.com/caisson-sandbox/caisson/core/policy"
 )
 
-// checkFile reads a policy file as run would.
-func (p *program) checkFile(name string) error {
+// checkFile reads a policy file as run would, and prints the notes.
+func (p *program) checkFile(name string, kind policy.LayerKind) error {
 	text, err := policy.ReadFile(name, p.stdin)
 	if err != nil {
 		return err
 	}
-	_, err = policy.Decode(name, text)
+	notes, err := policy.CheckFile(name, text, kind)
+	for _, d := range notes {
+		p.note(d)
+	}
 	return err
 }
 
