@@ -3,6 +3,7 @@
 package policy
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/caisson-sandbox/caisson/core/pathspec"
@@ -46,7 +47,9 @@ func (r *resolver) addControls() error {
 // change one would decide what the next sandbox is.
 func (r *resolver) addPolicyFiles() error {
 	for _, file := range r.policy.read {
-		if at := r.real(r.plain(file)); r.touchesRoot(at) {
+		at := r.real(r.plain(file))
+		inSet := r.os.Base(file) == ProjectFile && slices.ContainsFunc(r.roots, func(t root) bool { return r.os.Key(t.path) == r.os.Key(r.os.Dir(at.Path)) })
+		if !inSet && r.touchesRoot(at) { // @agent-control has the file of a root, and lifts it
 			r.protect(at, HoldNone, "", Origin{File: file}, LayerUser)
 		}
 	}

@@ -111,6 +111,19 @@ func TestGitFileAsLink(t *testing.T) {
 	}
 }
 
+// TestPolicyFilesAreProtected wants the files protected that a policy was read
+// from, with the links that lead there, and no others.
+func TestPolicyFilesAreProtected(t *testing.T) {
+	t.Parallel()
+	h := linkHost(map[string]string{"/home/me/ws/ci/p.toml": "", "/home/me/ws/l.toml": "-> ci/p.toml", "/home/me/ws/ci/q.toml": "", "/home/me/ws/a/.caisson.toml": "", "/home/me/ws/.caisson.toml": ""})
+	p := Standard(".")
+	p.read = []string{"/home/me/ws/l.toml", "/home/me/ws/a/.caisson.toml", "/home/me/ws/.caisson.toml", "/home/me/elsewhere.toml"}
+	wantAccess(t, mustResolve(t, p, h), "read /home/me/ws/l.toml", "read /home/me/ws/ci/p.toml", "write /home/me/ws/ci/q.toml",
+		"read /home/me/ws/a/.caisson.toml", "read /home/me/ws/.caisson.toml")
+	p.Files.Unprotect = []string{"@agent-control"}
+	wantAccess(t, mustResolve(t, p, h), "write /home/me/ws/.caisson.toml", "read /home/me/ws/a/.caisson.toml")
+}
+
 // TestHideByLink wants a link protected that says what is hidden.
 func TestHideByLink(t *testing.T) {
 	t.Parallel()
