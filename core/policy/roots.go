@@ -142,7 +142,7 @@ func (r *resolver) checkRoot(e entry, code diag.Code, what, path string, at plac
 				} else {
 					name += " leads to " + diag.Quote(at.Path) + ", which"
 				}
-				return refuseEntry(code, e, name+" lies in "+dir+", where nothing of the host can be writable", "name a directory elsewhere")
+				return refuseEntry(code, e, name+" lies in "+dir+", where nothing of the host can be writable", "name another directory")
 			}
 		}
 	}
