@@ -3,24 +3,39 @@
 package conformance
 
 import (
+	"context"
 	"fmt"
 	"strings"
-	"testing"
 
 	"github.com/caisson-sandbox/caisson/conformance/report"
 )
 
-// Test judges a target in a test: every case is a subtest. A failed Must and a
-// case that could not be judged are errors of the test; a failed Should or May
-// is logged. TestMain must begin with Main.
-func Test(t *testing.T, c Config) {
+// testingT is what Test needs of a *testing.T. The package testing itself is
+// not imported: programs that judge link this package too.
+type testingT[T any] interface {
+	Helper()
+	Context() context.Context
+	Error(...any)
+	Errorf(string, ...any)
+	Fatal(...any)
+	Log(...any)
+	Logf(string, ...any)
+	Skip(...any)
+	Run(string, func(T)) bool
+}
+
+// Test judges a target in a test: every case is a subtest. T is *testing.T and
+// need not be named. A failed Must and a case that could not be judged are
+// errors of the test; a failed Should or May is logged. TestMain must begin
+// with Main.
+func Test[T testingT[T]](t T, c Config) {
 	t.Helper()
 	rep, err := Run(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, r := range rep.Results {
-		t.Run(r.ID, func(t *testing.T) {
+		t.Run(r.ID, func(t T) {
 			said := explain(r)
 			switch r.Verdict {
 			case Pass, Held:
