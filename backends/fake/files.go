@@ -144,6 +144,8 @@ func (m *Monitor) judgeSpecial(a Act, w wants, p place) (broken []violation) {
 	switch {
 	case below(p.path, "/proc/sys") && w.need != toSee:
 		add(guarantee.KernelSurface)
+	case p.path == "/proc/keys":
+		add(guarantee.IPCConfined)
 	case below(p.path, "/dev/pts"):
 		add(guarantee.TTYNoInject)
 	case p.exists() && p.info.Mode()&fs.ModeDevice != 0 && !usual(p) && a.Op != Remove && a.Op != Rename && a.Op != Look:

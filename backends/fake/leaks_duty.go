@@ -25,6 +25,7 @@ func dutyLeaks() []leak {
 		{"large-files", "lets files have a MiB"},
 		{"tools", "lets no program of the workspace run"},
 		{"temporary", "has no temporary directory"},
+		{"callers-temporary", "names the caller's temporary directory, which cannot be written"},
 		{"devices", "has no devices"},
 		{"no-sockets", "takes the sandbox's sockets for the host's"},
 		{"no-loopback", "has no loopback"},

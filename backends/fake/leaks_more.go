@@ -140,6 +140,7 @@ func kernelLeaks() []leak {
 		ipc("sysv", "shares System V objects with the host", "segment", "semget", "msgget", "msgrcv"),
 		ipc("queues", "shares POSIX queues with the host", "mq_open"),
 		ipc("keys", "shares keyrings with the host", "key"),
+		{Leak{"ipc.key-names", guarantee.IPCConfined, "shows /proc/keys"}, where(func(_ Act, v violation) bool { return v.target == "/proc/keys" })},
 		{Leak{"ipc.shm", guarantee.IPCConfined, "shares /dev/shm with the host"}, nil},
 		{Leak{"tty.type", guarantee.TTYNoInject, "does not know TIOCSTI"}, where(func(a Act, _ violation) bool { return a.Op == Type && a.Num == 0 })},
 		{Leak{"tty.upper", guarantee.TTYNoInject, "compares 64 bits of a number of 32"}, where(func(a Act, _ violation) bool { return a.Op == Type && a.Num != 0 })},
