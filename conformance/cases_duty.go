@@ -187,5 +187,20 @@ func workspaceDuties() []Case {
 				t.Want(tells(got, secret), "a child did not reach %s: %s", r.Data, fmt.Sprint(got.Replies))
 			}
 		}},
+		{ID: "work-23", Title: "there is a temporary directory though the caller has one of its own", Clause: "duties", Requirement: Should, Meaning: meansWorkspace, run: func(t *T) {
+			var set []string
+			for _, name := range []string{"TMPDIR", "TMP", "TEMP"} {
+				set = append(set, name+"="+t.Dir(filepath.Join(t.dir, "callers-tmp")))
+			}
+			t.Spec.Environ = environ("TMP", set...)
+			for _, v := range t.Do(act.Request{Op: "environ"}).List {
+				if dir, ok := strings.CutPrefix(v, "TMPDIR="); ok {
+					r := t.Do(act.Request{Op: "write", Path: filepath.Join(dir, "caisson-bait-"+t.Secret()), Data: "content"})
+					t.Want(r.OK(), "TMPDIR is %s, and that cannot be written: %s", dir, r.Said())
+					return
+				}
+			}
+			t.Want(true, "") // programs take /tmp then, see work-19
+		}},
 	}
 }

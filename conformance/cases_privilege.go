@@ -104,7 +104,12 @@ func ipcCases() []Case {
 		t.hostKey("caisson-bait-"+secret, secret)
 		t.Harm(tells(t.Do(act.Request{Op: "key", Path: "caisson-bait-" + secret}), secret), "the key was read")
 	})
-	keyring.hostMay = true
+	names := ipc("ipc-08", "see which keys the host's keyrings hold", func(t *T) {
+		secret := t.Secret()
+		t.hostKey("caisson-bait-"+secret, secret)
+		t.Harm(tells(t.Do(act.Request{Op: "read", Path: "/proc/keys"}), "caisson-bait-"+secret), "the key was listed")
+	})
+	keyring.hostMay, names.hostMay = true, true
 	return []Case{
 		ipc("ipc-01", "read shared memory of the host", func(t *T) {
 			secret := t.Secret()
@@ -141,6 +146,7 @@ func ipcCases() []Case {
 			t.Do(act.Request{Op: "write", Path: path, Data: "after"})
 			t.Harm(t.Content(path) != "before", "the file was written")
 		}),
+		names,
 	}
 }
 

@@ -233,6 +233,11 @@ func (s *fakeSandbox) environ() (env, scrub []string) {
 		}
 		return s.spec.Environ, scrub
 	}
+	if !s.leaky("duty.callers-temporary") {
+		for _, name := range []string{"TMPDIR", "TMP", "TEMP"} {
+			kept = append(kept, name+"="+filepath.Clean(os.TempDir()))
+		}
+	}
 	return kept, nil
 }
 

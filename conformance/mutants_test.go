@@ -196,7 +196,7 @@ func breaks(leak string) []string {
 	for ids, names := range map[string][]string{
 		"read-": {"read-outside", "read-protected", "read-links", "home", "no-children"},
 		"work-": {"workspace", "metadata", "renames", "links", "removals", "mappings", "nodes", "long-paths", "names", "second-root",
-			"beside-protected", "large-files", "tools", "temporary", "devices", "no-sockets", "no-loopback"},
+			"beside-protected", "large-files", "tools", "temporary", "callers-temporary", "devices", "no-sockets", "no-loopback"},
 		"stream-":   {"truncated", "truncated-input", "merged", "held-input", "rewound", "banner", "deaf-reader"},
 		"command-0": {"status-lost", "status-one", "signal-status", "no-forwarding", "joined", "few-arguments", "options"},
 		"command-1": {"directory", "options", "no-environment", "no-children", "few-children", "no-signals", "no-tracing", "absent-command"},
