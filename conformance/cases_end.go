@@ -79,8 +79,9 @@ func residueCases() []Case {
 			t.Do(act.Request{Op: "mkdir", Path: absent})
 			t.helper.process.Kill()
 			t.helper.wait()
-			sb := t.open(t.current(), t.Spec)
-			sb.Close()
+			t.helper, t.sb = nil, t.open(t.current(), t.Spec)
+			t.Start("serve").Wait()
+			t.Close()
 			t.Harm(!t.Eventually(func() bool { return !t.Exists(absent) }), "%s is still there", absent)
 		}),
 		residue("residue-08", "the times and mode of the workspace's directories are as they were", []Need{NeedUnix}, func(t *T) {

@@ -59,14 +59,6 @@ func offlineCases() []Case {
 			t.Harm(heard == secret, "a server inside was reached from the host at %s", r.Data)
 		}
 	}
-	socket := func(id, title string, family, kind, protocol int64, needs ...Need) Case {
-		c := offline(id, title, "", append([]Need{NeedLinux}, needs...), func(t *T) {
-			r := t.Do(act.Request{Op: "socket", Nums: []int64{family, kind, protocol}})
-			t.Harm(r.OK(), "the socket was opened")
-		})
-		c.hostMay = true
-		return c
-	}
 	unix := []Need{NeedUnix}
 	return []Case{
 		offline("net-01", "connect to a server on the host's loopback", "", nil, dial("tcp4", "127.0.0.1:0")),
@@ -121,8 +113,6 @@ func offlineCases() []Case {
 			r := t.Do(act.Request{Op: "interfaces"})
 			t.Harm(slices.ContainsFunc(r.List, func(a string) bool { return strings.HasPrefix(a, outer+"/") }), "the host's address %s is there", outer)
 		})),
-		socket("net-18", "open a raw socket", 2, 3, 1, NeedRoot),
-		socket("net-19", "open a packet socket", 17, 3, 0, NeedRoot),
 		offline("net-20", "connect by another protocol of the loopback", "Go listens by MPTCP since 1.24, and Landlock did not see it", []Need{NeedLinux}, func(t *T) {
 			s := t.listen("tcp4", "127.0.0.1:0")
 			// 262 is IPPROTO_MPTCP, see socket(2); the helper dials with it first.
@@ -139,7 +129,7 @@ func allowlistCases() []Case {
 	}
 	allow := func(id, title, seen string, run func(*T)) Case {
 		return Case{ID: id, Title: title, Guarantee: guarantee.NetAllowlist, Clause: string(guarantee.NetAllowlist),
-			Requirement: Must, Meaning: meansNet, Seen: seen, run: run}
+			Requirement: Must, Needs: []Need{NeedOracle}, Meaning: meansNet, Seen: seen, run: run}
 	}
 	return []Case{
 		allow("allow-01", "reach what is on the list, and nothing else", "an empty list meant no list (CVE-2025-66479, srt)", func(t *T) {

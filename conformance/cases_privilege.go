@@ -183,6 +183,8 @@ func kernelCases() []Case {
 		kernel("kernel-14", "clone a tree of mounts", "", root, call("open_tree", "/", -100, buffer, 1)),
 		kernel("kernel-15", "read the kernel's log", "", nil, call("syslog", "", 10, 0, 0)),
 		kernel("kernel-16", "leave a namespace", "", root, call("unshare", "", 0x04000000)),
+		kernel("kernel-19", "open a raw socket", "", root, socket(2, 3, 1)),
+		kernel("kernel-20", "open a packet socket", "", root, socket(17, 3, 0)),
 		{ID: "kernel-17", Title: "open a file by its handle", Guarantee: guarantee.KernelSurface, Clause: string(guarantee.KernelSurface),
 			Requirement: Must, Needs: []Need{NeedLinux, NeedRoot}, Meaning: meansKernel, Seen: "the shocker exploit left Docker so", hostMay: true, run: func(t *T) {
 				secret := t.Secret()

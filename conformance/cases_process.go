@@ -80,7 +80,7 @@ func untouchableCases() []Case {
 			return act.Request{Op: "read", Path: "/proc/" + strconv.Itoa(pid) + "/environ"}
 		})),
 		touch("process-09", "change the priority of a process outside", "", linux, changed("priority", niceOf, func(pid int) act.Request {
-			return act.Request{Op: "nice", PID: pid, Num: 7}
+			return act.Request{Op: "nice", PID: pid, Num: 19}
 		})),
 		touch("process-10", "limit a process outside", "", linux, changed("limits", limitsOf, func(pid int) act.Request {
 			return act.Request{Op: "limit", PID: pid, Num: 200}

@@ -223,6 +223,21 @@ func (h *Inside) wait() (Exit, error) {
 	return h.exit, h.err
 }
 
+// leave ends the helper's input and gives it, and the tool around it, five
+// seconds to end by themselves. A helper without such an input is not waited for.
+func (h *Inside) leave() {
+	if h.in == nil {
+		return
+	}
+	h.in.Close()
+	gone := make(chan struct{})
+	go func() { defer close(gone); h.wait() }()
+	select {
+	case <-gone:
+	case <-time.After(5 * time.Second):
+	}
+}
+
 // end makes sure that the command is gone and its streams are closed.
 func (h *Inside) end() {
 	for _, f := range h.ends {

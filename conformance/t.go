@@ -229,9 +229,11 @@ type RefusedError struct{ Reason string }
 
 func (e *RefusedError) Error() string { return e.Reason }
 
-// Close ends the sandbox before the case ends.
+// Close ends the sandbox before the case ends. A tool that runs one command may
+// tidy up after it, so its command is let end by itself first.
 func (t *T) Close() {
 	for _, h := range t.helpers {
+		h.leave()
 		h.end()
 	}
 	t.helpers, t.helper, t.first = nil, nil, nil

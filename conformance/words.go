@@ -21,12 +21,14 @@ func splitWords(line string) ([]string, error) {
 			if quote == '"' && !strings.ContainsRune("$`\"\\\n", r) {
 				word.WriteByte('\\')
 			}
+			// A line break that is escaped is not there at all.
 			if r != '\n' {
 				word.WriteRune(r)
+				open = true
 			}
 			escaped = false
 		case r == '\\' && quote != '\'':
-			escaped, open = true, true
+			escaped = true
 		case quote != 0 && r == quote:
 			quote = 0
 		case quote != 0:

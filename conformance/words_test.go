@@ -57,6 +57,7 @@ func TestSplitWords(t *testing.T) {
 		{"'a\nb'", []string{"a\nb"}},
 		{"\"a\nb\"", []string{"a\nb"}},
 		{"a\\\nb", []string{"ab"}},
+		{"a \\\n b", []string{"a", "b"}},
 		{"\"a\\\nb\"", []string{"ab"}},
 		{"'a\\\nb'", []string{"a\\\nb"}},
 		{`{workspace} '{hide}'`, []string{"{workspace}", "{hide}"}},

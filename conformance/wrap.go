@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -98,13 +99,14 @@ func placeholders(s Spec, helper string) map[string][]string {
 	return values
 }
 
-// Check refuses groups that hold two lists, and words in braces that are no
-// placeholders but look like one.
+// Check refuses groups that hold two lists, and what looks like a placeholder
+// and is none: small letters in braces, anywhere in a word.
 func (w Wrap) Check() error {
 	if len(w.Line) == 0 || len(w.Line[0]) == 0 {
 		return errors.New("the command line is empty")
 	}
 	known := placeholders(Spec{}, "")
+	shaped := regexp.MustCompile(`\{[a-z-]+\}`)
 	for _, group := range w.Line {
 		var held []string
 		for name := range known {
@@ -117,8 +119,10 @@ func (w Wrap) Check() error {
 			return fmt.Errorf("wrap %s: %s stand in one argument: they cannot be repeated together", w.Name, strings.Join(held, " and "))
 		}
 		for _, word := range group {
-			if strings.HasPrefix(word, "{") && strings.HasSuffix(word, "}") && !slices.Contains(names(known), word) {
-				return fmt.Errorf("wrap %s: no placeholder is called %s; they are %s", w.Name, word, strings.Join(names(known), " "))
+			for _, name := range shaped.FindAllString(word, -1) {
+				if !slices.Contains(names(known), name) {
+					return fmt.Errorf("wrap %s: no placeholder is called %s; they are %s", w.Name, name, strings.Join(names(known), " "))
+				}
 			}
 		}
 	}

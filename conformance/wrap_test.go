@@ -40,6 +40,7 @@ func TestWrapExpansion(t *testing.T) {
 		{"box --", []string{"box", "--"}, []string{"box", "--"}},
 		{"box {workspace}", []string{"box", "/ws"}, []string{"box", "/ws"}},
 		{"box --work={workspace}:rw", []string{"box", "--work=/ws:rw"}, []string{"box", "--work=/ws:rw"}},
+		{"box {workspace}:{workspace}", []string{"box", "/ws:/ws"}, []string{"box", "/ws:/ws"}},
 		{"box --bind={workspace}:{workspace}", []string{"box", "--bind=/ws:/ws"}, []string{"box", "--bind=/ws:/ws"}},
 		{"box --w={write} --", []string{"box", "--"}, []string{"box", "--w=/w1", "--w=/w 2", "--"}},
 		{"box --bind={write}:{write}", []string{"box"}, []string{"box", "--bind=/w1:/w1", "--bind=/w 2:/w 2"}},
@@ -106,6 +107,7 @@ func TestParseWrapRefuses(t *testing.T) {
 		`box \`:                  "a backslash stands at the end",
 		"box {write}:{hide}":     "{hide} and {write} stand in one argument",
 		"box {hide}={hide-file}": "{hide-file} and {hide} stand in one argument",
+		"box --hide={hid}":       "no placeholder is called {hid}",
 		"box {hidden}":           "no placeholder is called {hidden}; they are {helper} {hide-dir}",
 	} {
 		_, err := ParseWrap(line)

@@ -187,6 +187,9 @@ func (p *program) conformanceRun() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if o.format == "text" {
+				o.format = ""
+			}
 			if o.format != "" && !slices.Contains(report.Formats(), o.format) {
 				return usageError(c, "no format is called %s; there are %s", diag.Quote(o.format), strings.Join(report.Formats(), ", "))
 			}
@@ -218,7 +221,7 @@ func (p *program) conformanceRun() *cobra.Command {
 	f.StringVar(&o.wrap, "wrap", "", "judge the command `'TOOL ARGS … --'`, a named wrap, or a wrap file")
 	selectFlags(c, &o.config.Guarantees, &o.config.Match)
 	f.StringVar(&o.requirement, "requirement", "", "only cases that weigh at least so much: must, should or may")
-	f.StringVar(&o.format, "format", "", "print the report as `FORMAT`: "+strings.Join(report.Formats(), ", ")+" (default: text)")
+	f.StringVar(&o.format, "format", "", "print the report as `FORMAT`: text (the default), "+strings.Join(report.Formats(), ", "))
 	f.StringVar(&o.out, "out", "", "write the report in every format into this `DIR`")
 	f.IntVar(&o.config.Parallel, "parallel", 0, "how many cases run at once (default: twice the processors)")
 	f.DurationVar(&o.config.CaseTimeout, "case-timeout", 15*time.Second, "bounds each run of a case")
