@@ -146,10 +146,7 @@ func (m *Monitor) sameCommand(pid int) bool {
 
 // socketViolations is about families beyond the internet and unix ones.
 func socketViolations(a Act) []violation {
-	switch a.Name {
-	case "raw", "packet":
-		return []violation{{guarantee: guarantee.NetOffline, target: a.Name + " socket"}}
-	case "":
+	if a.Name == "" {
 		return nil
 	}
 	return []violation{{guarantee: guarantee.KernelSurface, target: a.Name + " socket"}}
