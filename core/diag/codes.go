@@ -33,6 +33,7 @@ const (
 	NetworkFS         Code = "network-file-system"
 	Quarantined       Code = "quarantined"
 	ProtectedChanged  Code = "protected-changed"
+	HiddenChanged     Code = "hidden-changed"
 	RepositoryMade    Code = "repository-made"
 	WriteHint         Code = "write-hint"
 	NetworkOpen       Code = "network-open"
@@ -78,6 +79,7 @@ func Codes() []CodeInfo {
 		{NetworkFS, false, "a readable file system is itself on the network or served by a user process"},
 		{Quarantined, false, "a file that runs code later outside appeared and was moved away: to caisson's state, or beside its place if that is another file system"},
 		{ProtectedChanged, false, "a protected path was changed by a process outside during the run"},
+		{HiddenChanged, false, "a hidden path was replaced by a process outside during the run"},
 		{RepositoryMade, false, "a repository, gitlink, .gitmodules or sequencer todo appeared during the run"},
 		{WriteHint, false, "a failed command may have tried to write where writes are refused"},
 		{NetworkOpen, false, "the network is the host's as it is"},

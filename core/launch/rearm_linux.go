@@ -240,24 +240,46 @@ func (w *watch) replace(name string, want *fileSnapshot) error {
 }
 
 // rearm mounts a path on itself again, read-only, in the sandbox's mount
-// namespace. A process of its own does it: one with several threads cannot
-// enter a user namespace, and no process that shares memory with the caller
-// may be in the sandbox.
+// namespace.
 func (s *Sandbox) rearm(name string, id journal.Identity) error {
+	return s.remount(func(list *setup) {
+		tree := list.openTree(name, id.Dev, id.Ino)
+		list.mountAttr("make "+name+" read-only", tree.value(), list.str(""), unix.MOUNT_ATTR_RDONLY|unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV, 0)
+		list.move(tree, name)
+	})
+}
+
+// coverAgain mounts a cover on what a name leads to inside.
+func (s *Sandbox) coverAgain(name string, dir bool) error {
+	with := s.covers.file
+	if dir {
+		with = s.covers.dir
+	}
+	const given = 3 // the number of the first descriptor that is passed on
+	return s.remount(func(list *setup) {
+		target, tree := list.cell(0), list.cell(0)
+		how := list.words(num(unix.O_PATH|unix.O_CLOEXEC), num(0), num(unix.RESOLVE_NO_MAGICLINKS))
+		list.call("find "+name, unix.SYS_OPENAT2, atFDCWD, list.str(name), how, num(24)).to(target)
+		list.call("clone the cover", unix.SYS_OPEN_TREE, num(given), list.str(""), num(unix.AT_EMPTY_PATH|unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC)).to(tree)
+		list.call("cover "+name, unix.SYS_MOVE_MOUNT, tree.value(), list.str(""), target.value(), list.str(""), num(unix.MOVE_MOUNT_F_EMPTY_PATH|unix.MOVE_MOUNT_T_EMPTY_PATH))
+	}, with)
+}
+
+// remount changes the mounts of the sandbox. A process of its own does it: one
+// with several threads cannot enter a user namespace, and no process that
+// shares memory with the caller may be in the sandbox.
+func (s *Sandbox) remount(add func(*setup), given ...int) error {
 	list := &setup{}
 	list.step = -1
-	list.call("keep the listed descriptors only", unix.SYS_CLOSE_RANGE, num(3), num(1<<32-1), num(0))
+	list.call("keep the listed descriptors only", unix.SYS_CLOSE_RANGE, num(3+len(given)), num(1<<32-1), num(0))
 	list.call("die with the caller", unix.SYS_PRCTL, num(unix.PR_SET_PDEATHSIG), num(int(unix.SIGKILL)))
 	list.hideMemory()
 	list.call("enter the user namespace", unix.SYS_SETNS, num(1), num(unix.CLONE_NEWUSER))
 	list.call("enter the mount namespace", unix.SYS_SETNS, num(2), num(unix.CLONE_NEWNS))
 	list.hideMemory()
-	tree := list.openTree(name, id.Dev, id.Ino)
-	list.mountAttr("make "+name+" read-only", tree.value(), list.str(""), unix.MOUNT_ATTR_RDONLY|unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV, 0)
-	list.move(tree, name)
+	add(list)
 	list.call("end", unix.SYS_EXIT_GROUP, num(0))
 
-	user, mount := s.space("user"), s.space("mount")
 	image, err := list.memfd()
 	if err != nil {
 		return err
@@ -268,9 +290,10 @@ func (s *Sandbox) rearm(name string, id journal.Identity) error {
 		return err
 	}
 	defer ctl.close()
+	fds := append([]int{ctl.other, s.space("user"), s.space("mount")}, given...)
 	s.keeper.do(func() {
 		var pid int
-		if pid, err = execImage(image, ctl.other, user, mount); err != nil {
+		if pid, err = execImage(image, fds...); err != nil {
 			return
 		}
 		ctl.handedOver()

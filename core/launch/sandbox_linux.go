@@ -23,10 +23,11 @@ import (
 type Sandbox struct {
 	plan     *plan.Plan
 	options  Options
-	keeper   *thread     // parent of process 1, never restricted
-	thread   *thread     // parent of the commands
-	init     int         // process 1
-	spaces   []int       // namespace descriptors, in order of entering
+	keeper   *thread // parent of process 1, never restricted
+	thread   *thread // parent of the commands
+	init     int     // process 1
+	spaces   []int   // namespace descriptors, in order of entering
+	covers   covers
 	pidSpace unix.Stat_t // identity of the pid namespace
 	filter   []seccomp.Instruction
 	ownGroup bool // commands get a process group of their own
@@ -74,7 +75,7 @@ func openSandbox(ctx context.Context, p *plan.Plan, o Options) (*Sandbox, error)
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	s := &Sandbox{plan: p, options: o, diag: -1}
+	s := &Sandbox{plan: p, options: o, diag: -1, covers: covers{root: -1, dir: -1, file: -1}}
 	// The parent-death signal of process 1 is sent by the thread that dies: in
 	// a Landlock domain that confines signals it would be refused. Both threads
 	// come up while the lists are made.
@@ -198,9 +199,15 @@ func (s *Sandbox) setUp(list *setup, ruleset int) error {
 			}
 		case len(m.words) == 2:
 			failure = list.failure(m.words)
-		case ready == nil && m.words[0] == msgReady && len(m.fds) == len(list.kinds)+1:
+		case ready == nil && m.words[0] == msgReady && len(m.fds) == len(list.kinds)+1+len(list.covers):
 			ready = m
-			s.spaces, s.diag = m.fds[:len(list.kinds)], m.fds[len(list.kinds)]
+			n := len(list.kinds)
+			s.spaces, s.diag = m.fds[:n], m.fds[n]
+			if len(list.covers) > 0 {
+				if err := s.covers.fill(m.fds[n+1:]); err != nil {
+					return s.failed(err)
+				}
+			}
 		default:
 			return s.failed(errors.New("unexpected message of process 1"))
 		}
@@ -233,6 +240,7 @@ func (s *Sandbox) failed(err error) error {
 	if s.diag >= 0 {
 		unix.Close(s.diag)
 	}
+	s.covers.close()
 	return err
 }
 
@@ -298,6 +306,7 @@ func (s *Sandbox) Close() error {
 		unix.Close(fd)
 	}
 	unix.Close(s.diag)
+	s.covers.close()
 	s.thread.end()
 	s.keeper.end()
 	s.holds.release()

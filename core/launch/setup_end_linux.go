@@ -26,7 +26,7 @@ func (s *setup) finish() error {
 	}
 	diag := s.cell(0)
 	s.call("make a socket for unix_diag", unix.SYS_SOCKET, num(unix.AF_NETLINK), num(unix.SOCK_RAW|unix.SOCK_CLOEXEC), num(unix.NETLINK_SOCK_DIAG)).to(diag)
-	fds = append(fds, diag)
+	fds = append(append(fds, diag), s.covers...)
 
 	ignore := s.words(num(1), num(0), num(0), num(0)) // SIG_IGN: orphans are reaped by the kernel
 	s.call("reap orphans", unix.SYS_RT_SIGACTION, num(int(unix.SIGCHLD)), ignore, num(0), num(8))

@@ -56,6 +56,7 @@ type setup struct {
 	trees    map[int]cell      // detached mounts by index of step
 	places   map[string]string // private directories and covers: path → place in the scratch
 	kinds    []string
+	covers   []cell // root, cover of directories, cover of files, see covers; none without a scratch
 	placesN  int
 }
 

@@ -80,6 +80,11 @@ func (s *setup) scratch(st plan.Scratch) {
 		s.mountAttr("make the cover read-only", tree.value(), s.str(""), unix.MOUNT_ATTR_RDONLY|unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV|unix.MOUNT_ATTR_NOEXEC, 0)
 		s.move(tree, name) // clones of a read-only mount are read-only
 	}
+	for _, name := range []string{"/", coverDir, coverFile} {
+		fd := s.cell(0)
+		s.call("keep "+name, unix.SYS_OPENAT, atFDCWD, s.str(name), num(unix.O_PATH|unix.O_CLOEXEC)).to(fd)
+		s.covers = append(s.covers, fd)
+	}
 }
 
 func (s *setup) mkdir(name string, mode uint32) {

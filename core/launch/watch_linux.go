@@ -32,16 +32,23 @@ type watch struct {
 	git      gitState
 	initFD   int // pidfd of process 1
 	inotify  *os.File
-	parents  map[string]int32 // directory → watch descriptor
-	names    map[string]bool  // of the events in directories that matter
-	whole    map[int32]bool   // watch descriptors of which every event matters
-	done     chan struct{}    // closed when the goroutine has ended
+	mounts   *os.File // the sandbox's mount table, nil: it is not followed
 	stop     chan struct{}
 	stopOnce sync.Once
+	running  sync.WaitGroup // of the goroutines
 
-	// What follows belongs to the goroutine until done is closed.
+	mu      sync.Mutex       // guards what follows while they run, and mounts
+	parents map[string]int32 // directory → watch descriptor
+	names   map[string]bool  // of the events in directories that matter
+	whole   map[int32]bool   // watch descriptors of which every event matters
+	ways    map[string]bool  // hidden paths and the directories above them
+	onWay   map[string]bool  // their last names
 	absent  []*absentPath
 	guarded []*guardedPath
+	hidden  []*hiddenPath
+	renamed bool   // something on the way to a hidden path was made or renamed
+	blind   bool   // a directory on the way to a hidden path is not watched
+	ended   bool   // watching has ended
 	moved   int    // how many paths were moved away
 	store   string // this sandbox's directory of the quarantine, "" before the first
 	again   bool   // look again soon
@@ -71,7 +78,10 @@ type guardedPath struct {
 // first command starts; the slow part runs beside the command. The result is
 // nil if there is nothing to watch.
 func startWatch(s *Sandbox) (*watch, error) {
-	w := &watch{sandbox: s, names: map[string]bool{}, whole: map[int32]bool{}, parents: map[string]int32{}, done: make(chan struct{}), stop: make(chan struct{}), initFD: -1}
+	w := &watch{
+		sandbox: s, names: map[string]bool{}, whole: map[int32]bool{}, parents: map[string]int32{},
+		ways: map[string]bool{}, onWay: map[string]bool{}, stop: make(chan struct{}), initFD: -1,
+	}
 	for _, step := range s.plan.Steps {
 		switch st := step.(type) {
 		case plan.Watch:
@@ -94,6 +104,8 @@ func startWatch(s *Sandbox) (*watch, error) {
 				kind = "dir"
 			}
 			w.guarded = append(w.guarded, &guardedPath{path: st.Path, kind: kind, id: id})
+		case plan.Cover:
+			w.hidden = append(w.hidden, &hiddenPath{path: st.Path, optional: st.Optional})
 		}
 	}
 	if s.holds != nil {
@@ -101,7 +113,7 @@ func startWatch(s *Sandbox) (*watch, error) {
 			w.absent = append(w.absent, &absentPath{path: h.path, held: h})
 		}
 	}
-	if len(w.absent) == 0 && len(w.guarded) == 0 && w.git.empty() {
+	if len(w.absent) == 0 && len(w.guarded) == 0 && len(w.hidden) == 0 && w.git.empty() {
 		return nil, nil
 	}
 	var err error
@@ -111,13 +123,15 @@ func startWatch(s *Sandbox) (*watch, error) {
 	if fd, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK); err == nil {
 		w.inotify = os.NewFile(uintptr(fd), "inotify")
 	}
-	go w.run()
+	w.running.Go(w.run)
 	return w, nil
 }
 
 // run looks until it is told to stop.
 func (w *watch) run() {
-	defer close(w.done)
+	if len(w.hidden) > 0 {
+		w.followMounts()
+	}
 	if w.inotify == nil || !w.addWatches() {
 		w.poll()
 		return
@@ -126,7 +140,7 @@ func (w *watch) run() {
 	buf := make([]byte, 16<<10)
 	for {
 		var deadline time.Time
-		if w.again {
+		if w.soon() {
 			deadline = time.Now().Add(pollInterval)
 		}
 		if w.inotify.SetReadDeadline(deadline) != nil {
@@ -146,6 +160,13 @@ func (w *watch) run() {
 	}
 }
 
+// soon says whether to look again without being notified.
+func (w *watch) soon() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.again || w.blind
+}
+
 func (w *watch) poll() {
 	tick := time.NewTicker(pollInterval)
 	defer tick.Stop()
@@ -161,6 +182,8 @@ func (w *watch) poll() {
 
 // addWatches returns false if a path cannot be watched.
 func (w *watch) addWatches() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	ok := true
 	for _, a := range w.absent {
 		ok = w.watchName(a.path) && ok
@@ -168,6 +191,7 @@ func (w *watch) addWatches() bool {
 	for _, g := range w.guarded {
 		ok = w.watchSelf(g.path) && ok
 	}
+	w.watchHidden()
 	return ok
 }
 
@@ -217,21 +241,26 @@ func (w *watch) add(name string, mask uint32) (wd int32, err error) {
 // about a watched path itself have no name. Commands make, rename and touch a
 // lot in the watched directories.
 func (w *watch) relevant(events []byte) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	const header = 16
+	matter := false
 	for len(events) >= header {
 		wd, size := int32(binary.NativeEndian.Uint32(events)), int(binary.NativeEndian.Uint32(events[12:]))
 		name := string(bytes.TrimRight(events[header:header+size], "\x00"))
 		events = events[header+size:]
-		if name == "" || w.names[name] || w.whole[wd] {
-			return true
-		}
+		matter = matter || name == "" || w.names[name] || w.whole[wd]
+		w.renamed = w.renamed || name == "" || w.onWay[name]
 	}
-	return false
+	return matter
 }
 
 // look compares all paths with what they should be, and acts.
 func (w *watch) look() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	w.again = false
+	w.lookHidden()
 	for _, a := range w.absent {
 		id, _, err := journal.Look(unix.AT_FDCWD, a.path)
 		if err != nil || a.held != nil && (id == a.held.id || a.held.matches()) || w.stays(a) {
@@ -259,7 +288,14 @@ func (w *watch) finish() {
 	if w.inotify != nil {
 		w.inotify.Close()
 	}
-	<-w.done
+	w.mu.Lock()
+	w.ended = true
+	mounts := w.mounts
+	w.mu.Unlock()
+	if mounts != nil {
+		mounts.Close() // waits for a look that is under way
+	}
+	w.running.Wait()
 	w.over = true
 	w.look()
 	for _, g := range w.guarded {
