@@ -32,7 +32,7 @@ type filterOptions struct {
 // filter has seen it; ptrace is allowed for that reason. A filter that a
 // command adds for itself can only refuse more.
 func filter(o filterOptions) plan.Seccomp {
-	rules := slices.Concat(namespaceRules(), surfaceRules(), adminRules(), processRules(), modeRules(), socketRules(), terminalRules())
+	rules := slices.Concat(namespaceRules(), surfaceRules(), adminRules(), processRules(), modeRules(), leaseRules(), socketRules(), terminalRules())
 	if o.SharedPIDs {
 		rules = append(rules, sharedRules()...)
 	}

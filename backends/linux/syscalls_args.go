@@ -25,6 +25,19 @@ func modeRules() []plan.SeccompRule {
 	}
 }
 
+// leaseRules keep commands from making programs outside wait for files that the
+// commands can only read: whoever opens a file under a lease waits until its
+// holder gives it up, up to lease-break-time of proc_sys_fs(5), 45 seconds. A
+// delegation is a lease on a directory too (Linux 6.19).
+func leaseRules() []plan.SeccompRule {
+	const setLease, setDelegation = 1024, 1040 // F_SETLEASE, F_SETDELEG
+	const why = "a lease on a file that can be read makes whoever opens it outside wait; EINVAL as on a file system without leases"
+	return []plan.SeccompRule{
+		errno("EINVAL", why, calls("fcntl"), is(1, setLease)),
+		errno("EINVAL", why, calls("fcntl"), is(1, setDelegation)),
+	}
+}
+
 // socketRules leave the families that ordinary programs use. The network
 // namespace decides what they reach.
 func socketRules() []plan.SeccompRule {

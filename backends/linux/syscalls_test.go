@@ -170,6 +170,9 @@ func TestFilterVerdicts(t *testing.T) {
 		{"ioctl", args{0, 0x5413}, "allow", strong},
 		{"ioctl", args{0, 0x5410}, "allow", strong}, // TIOCSPGRP
 		{"ioctl", args{0, garbage | 0x5412}, "EPERM", strong},
+		{"fcntl", args{0, garbage | 1024}, "EINVAL", strong},
+		{"fcntl", args{0, 1025}, "allow", strong},
+		{"fcntl", args{0, 1040}, "EINVAL", strong},
 		{"ioctl", args{0, garbage | 0x541c}, "EPERM", strong},
 		{"ioctl", args{0, 0x5423}, "EPERM", strong},
 		{"connect", args{}, "allow", strong},

@@ -46,6 +46,7 @@ type bait struct {
 func attacks() []attack {
 	return slices.Concat(
 		fileAttacks(),
+		leaseAttacks(),
 		protectedAttacks(),
 		hiddenAttacks(),
 		descriptorAttacks(),

@@ -5,8 +5,10 @@
 package attack
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -31,6 +33,40 @@ const (
 	newCall  = "a kernel that has the call"
 	fileKind = "a file system that can do it"
 )
+
+// lease is an attack that makes whoever opens a file of the user wait. An
+// attacker of another user could not, so the file is the attacker's own.
+func lease(id, what string, command uintptr, kind uintptr) attack {
+	return attack{
+		id: "lease/" + id, what: what, guarantee: guarantee.OutsideUntouchable,
+		lay: func(w *world) bait {
+			name := w.file("x")
+			return bait{args: []string{name}, harm: func(said string, _ int) string {
+				if strings.Contains(said, "LEASED") {
+					return "programs outside have to wait"
+				}
+				return ""
+			}}
+		},
+		act: func(args []string) error {
+			return withFD(args[0], unix.O_RDONLY, func(fd int) error {
+				if _, err := raw(unix.SYS_FCNTL, uintptr(fd), command, kind); err != nil {
+					return err
+				}
+				fmt.Println("LEASED")
+				return nil
+			})
+		},
+	}
+}
+
+func leaseAttacks() []attack {
+	return []attack{
+		lease("write", "take a write lease on a file of the user", unix.F_SETLEASE, unix.F_WRLCK),
+		lease("read", "take a read lease on a file of the user", unix.F_SETLEASE, unix.F_RDLCK),
+		lease("write-high", "the same with garbage in the high bits", unix.F_SETLEASE|1<<32, unix.F_WRLCK),
+	}
+}
 
 func fileAttacks() []attack {
 	return []attack{

@@ -93,14 +93,20 @@ func knockouts() []knockout {
 		{"holds", drop(func(s plan.Step) bool { _, ok := s.(plan.Hold); return ok }), []string{"protected/mcp-absent", "protected/commondir", "protected/claude-absent"}},
 		{"watch", drop(func(s plan.Step) bool { _, ok := s.(plan.Watch); return ok }), []string{"protected/envrc-absent", "protected/vscode-absent"}},
 		{"read-only root", func(steps []plan.Step) []plan.Step {
-			return each(func(s plan.Step) plan.Step {
+			above := ""
+			steps = each(func(s plan.Step) plan.Step {
 				b, ok := s.(plan.Bind)
 				if ok && b.Role == "root" {
 					// The world's outside becomes as writable as the workspace.
 					b.Path, b.Ino, b.Dev = filepath.Dir(b.Path), 0, 0
+					above = b.Path
 					return b
 				}
 				return s
+			})(steps)
+			return drop(func(s plan.Step) bool { // that would bury it, which kills the sandbox
+				c, ok := s.(plan.Cover)
+				return ok && strings.HasPrefix(c.Path, above+"/")
 			})(steps)
 		}, []string{"file/chmod-raw", "file/utimensat", "file/chown-self"}},
 		{"network", each(func(s plan.Step) plan.Step {
