@@ -3,6 +3,7 @@
 package journal
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -98,6 +99,9 @@ func (d *Dir) Close() {
 	d.file.Close()
 }
 
+// StateDir is the directory of caisson's state that the journal is in.
+func (d *Dir) StateDir() string { return filepath.Dir(d.file.Name()) }
+
 // List returns the names in the journal but that of the lock.
 func (d *Dir) List() ([]string, error) {
 	if _, err := d.file.Seek(0, io.SeekStart); err != nil {
@@ -119,11 +123,15 @@ func (d *Dir) List() ([]string, error) {
 // Begin writes the pending record and takes a share of its lock. The journal
 // must be locked. The caller makes the placeholder, then calls Settle.
 func (d *Dir) Begin(r Record) (fd int, err error) {
-	fd, err = unix.Openat(d.FD(), Pending, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_CLOEXEC, lockMode)
+	return d.write(Pending, r.Encode())
+}
+
+// write makes a record and takes a share of its lock.
+func (d *Dir) write(name string, text []byte) (fd int, err error) {
+	fd, err = unix.Openat(d.FD(), name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_CLOEXEC, lockMode)
 	if err != nil {
 		return -1, fmt.Errorf("make a record: %w", err)
 	}
-	text := r.Encode()
 	n, err := unix.Write(fd, text)
 	if err == nil && n < len(text) {
 		err = unix.ENOSPC
@@ -133,7 +141,7 @@ func (d *Dir) Begin(r Record) (fd int, err error) {
 	}
 	if err != nil {
 		unix.Close(fd)
-		d.Drop(Pending)
+		d.Drop(name)
 		return -1, fmt.Errorf("write a record: %w", err)
 	}
 	return fd, nil
@@ -164,33 +172,61 @@ func (d *Dir) Share(i Identity) (fd int, err error) {
 // Dead reads a record that no sandbox holds; made is when it was written. It
 // returns false while one does. The journal must be locked.
 func (d *Dir) Dead(name string) (r Record, made unix.StatxTimestamp, dead bool, err error) {
+	text, made, dead, err := d.readDead(name, maxRecord)
+	if err != nil || !dead {
+		return r, made, dead, err
+	}
+	r, err = Decode(text)
+	return r, made, true, err
+}
+
+// DeadWatched is Dead for a record of watched names; written is when it was
+// written to last.
+func (d *Dir) DeadWatched(name string) (w Watched, written time.Time, dead bool, err error) {
+	text, at, dead, err := d.readDead(name, maxWatched)
+	if err != nil || !dead {
+		return w, written, dead, err
+	}
+	w, err = DecodeWatched(text)
+	return w, time.Unix(at.Sec, int64(at.Nsec)), true, err
+}
+
+func (d *Dir) readDead(name string, limit uint64) (text []byte, written unix.StatxTimestamp, dead bool, err error) {
 	fd, err := unix.Openat(d.FD(), name, unix.O_WRONLY|unix.O_CLOEXEC|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
 	if err != nil {
-		return r, made, false, fmt.Errorf("open: %w", err)
+		return nil, written, false, fmt.Errorf("open: %w", err)
 	}
 	defer unix.Close(fd)
 	if err := unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB); err == unix.EWOULDBLOCK {
-		return r, made, false, nil
+		return nil, written, false, nil
 	} else if err != nil {
-		return r, made, false, fmt.Errorf("lock: %w", err)
+		return nil, written, false, fmt.Errorf("lock: %w", err)
 	}
 	var st unix.Statx_t
 	if err := unix.Statx(fd, "", unix.AT_EMPTY_PATH, unix.STATX_BASIC_STATS|unix.STATX_BTIME, &st); err != nil {
-		return r, made, false, fmt.Errorf("look: %w", err)
+		return nil, written, false, fmt.Errorf("look: %w", err)
 	}
-	if st.Mode&unix.S_IFMT != unix.S_IFREG || st.Size > maxRecord {
-		return r, made, false, errors.New("not a record")
+	if st.Mode&unix.S_IFMT != unix.S_IFREG || st.Size > limit {
+		return nil, written, false, errors.New("not a record")
 	}
 	if err := unix.Fchmod(fd, lockMode|0o400); err != nil {
-		return r, made, false, fmt.Errorf("make readable: %w", err)
+		return nil, written, false, fmt.Errorf("make readable: %w", err)
 	}
 	defer func() { _ = unix.Fchmod(fd, lockMode) }() // it may be kept, and shared
-	text, err := os.ReadFile(filepath.Join(d.file.Name(), name))
-	if err != nil {
-		return r, made, false, err
+	text, err = os.ReadFile(filepath.Join(d.file.Name(), name))
+	return text, st.Mtime, err == nil, err
+}
+
+// BeginWatched writes a record of watched names and takes a share of its lock.
+// The journal must be locked.
+func (d *Dir) BeginWatched(w Watched) (fd int, name string, err error) {
+	text := w.Encode()
+	if len(text) > maxWatched {
+		return -1, "", errors.New("there are too many names to watch")
 	}
-	r, err = Decode(text)
-	return r, st.Mtime, true, err
+	name = watchedPrefix + rand.Text()
+	fd, err = d.write(name, text)
+	return fd, name, err
 }
 
 // Drop removes a record.

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package journal keeps, on disk, what must be undone on the host if caisson
-// is killed: the placeholders that stand where a protected name is absent.
+// is killed: the placeholders that stand where a protected name is absent, and
+// the names that must not appear.
 //
 // The journal is a directory of caisson's state. Each placeholder has one
 // file there, the record, written before the placeholder is made and removed
@@ -11,6 +12,10 @@
 // placeholder holds a shared lock on its record: the one that gets the lock
 // for itself alone is the last one and removes both. One more lock orders all
 // making and removing.
+//
+// A sandbox that moves names away when they appear has a record of these names
+// as well, locked the same way, by which what it left when it was killed is
+// moved away later.
 //
 // Locks and records can be opened for writing only. A command in a sandbox,
 // for which the state is read-only, can therefore lock none of them: it can

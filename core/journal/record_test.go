@@ -4,8 +4,10 @@ package journal
 
 import (
 	"bytes"
+	"reflect"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestRecordRoundTrip(t *testing.T) {
@@ -88,6 +90,61 @@ func FuzzName(f *testing.F) {
 	f.Fuzz(func(t *testing.T, name string) {
 		if i, ok := ParseName(name); ok && i.Name() != name {
 			t.Errorf("%q was read as %+v", name, i)
+		}
+	})
+}
+
+func TestWatchedRoundTrip(t *testing.T) {
+	t.Parallel()
+	for _, w := range []Watched{
+		{Since: time.Unix(0, 1)},
+		{Since: time.Unix(1700000000, 5), Names: []string{"/w/.envrc", "/w/a\nend\n\xff\""}, Git: []string{"/w/.git"}},
+		{Since: time.Unix(0, -1), Names: []string{"/w/x"}, Ended: true},
+	} {
+		got, err := DecodeWatched(w.Encode())
+		if err != nil || !reflect.DeepEqual(got, w) {
+			t.Errorf("%+v came back as %+v, %v", w, got, err)
+		}
+	}
+	w := Watched{Since: time.Unix(0, 1), Names: []string{"/w/x"}}
+	if got, err := DecodeWatched(append(w.Encode(), Ended...)); err != nil || !got.Ended {
+		t.Errorf("with the end noted: %+v, %v", got, err)
+	}
+}
+
+func TestDecodeWatchedRefuses(t *testing.T) {
+	t.Parallel()
+	good := string(Watched{Since: time.Unix(0, 5), Names: []string{"/w/x"}, Git: []string{"/w/.git"}}.Encode())
+	for name, text := range map[string]string{
+		"empty":     "",
+		"cut short": good[:len(good)-1],
+		"trailing":  good + "x",
+		"version":   strings.Replace(good, "watch 1", "watch 2", 1),
+		"time":      strings.Replace(good, "since 5", "since x", 1),
+		"time form": strings.Replace(good, "since 5", "since +5", 1),
+		"relative":  strings.Replace(good, `"/w/x"`, `"w/x"`, 1),
+		"root":      strings.Replace(good, `"/w/x"`, `"/"`, 1),
+		"dots":      strings.Replace(good, `"/w/x"`, `"/w/../x"`, 1),
+		"NUL":       strings.Replace(good, `"/w/x"`, `"/w\x00"`, 1),
+		"quotes":    strings.Replace(good, `"/w/x"`, "`/w/x`", 1),
+		"unknown":   strings.Replace(good, "name ", "nome ", 1),
+		"ended":     strings.Replace(good, "end\n", "ended\nend\n", 1),
+	} {
+		if text == good {
+			t.Fatalf("%s: the text is not changed", name)
+		}
+		if w, err := DecodeWatched([]byte(text)); err == nil {
+			t.Errorf("%s: decoded as %+v", name, w)
+		}
+	}
+}
+
+func FuzzDecodeWatched(f *testing.F) {
+	f.Add(Watched{Since: time.Unix(0, 5), Names: []string{"/w/x"}, Git: []string{"/w/.git"}, Ended: true}.Encode())
+	f.Fuzz(func(t *testing.T, b []byte) {
+		w, err := DecodeWatched(b)
+		if err == nil && !bytes.Equal(w.Encode(), b) {
+			t.Errorf("%q is not what is written", b)
 		}
 	})
 }

@@ -24,7 +24,8 @@ const dyingTime = 50 * time.Millisecond
 // was made when its maker was killed before it could note what it made.
 const pendingTime = time.Second
 
-// Collect removes the placeholders that killed runs left, and their records.
+// Collect removes the placeholders that killed runs left, and their records,
+// and moves away what they left under names that must not appear.
 // What has become something else, such as a directory that is no longer empty,
 // stays. Each removal is reported. It may run beside any number of sandboxes.
 func Collect(stateDir string, report func(diag.Diagnostic)) error {
@@ -51,6 +52,10 @@ func collect(d *journal.Dir, report func(diag.Diagnostic)) error {
 	}
 	waited := false
 	for _, name := range names {
+		if journal.IsWatched(name) {
+			collectWatched(d, name, &waited, report)
+			continue
+		}
 		id, ours := journal.ParseName(name)
 		if !ours && name != journal.Pending {
 			tell(report, leftover("the journal holds "+diag.Quote(name)+", which caisson did not write; it is left alone"))
@@ -67,10 +72,7 @@ func collect(d *journal.Dir, report func(diag.Diagnostic)) error {
 			tell(report, leftover("the journal's "+diag.Quote(name)+" is left alone: "+err.Error()))
 			continue
 		}
-		if !waited {
-			time.Sleep(dyingTime)
-			waited = true
-		}
+		waitOnce(&waited)
 		removed, err := removeLeft(r, id, made)
 		switch {
 		case err != nil:
@@ -82,6 +84,56 @@ func collect(d *journal.Dir, report func(diag.Diagnostic)) error {
 		d.Drop(name)
 	}
 	return nil
+}
+
+func waitOnce(waited *bool) {
+	if !*waited {
+		time.Sleep(dyingTime)
+		*waited = true
+	}
+}
+
+// collectWatched moves away what a killed run left under the names that it
+// watched, unless it was made after that run or a commit from before it holds
+// it. A record whose names cannot all be moved stays for the next time.
+func collectWatched(d *journal.Dir, name string, waited *bool, report func(diag.Diagnostic)) {
+	r, written, dead, err := d.DeadWatched(name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) || err == nil && !dead:
+		return
+	case err != nil && dead: // cut short: before anything ran
+		d.Drop(name)
+		return
+	case err != nil:
+		tell(report, leftover("the journal's "+diag.Quote(name)+" is left alone: "+err.Error()))
+		return
+	}
+	waitOnce(waited)
+	away := quarantine{state: d.StateDir()}
+	git := gitState{start: r.Since, dirs: r.Git}
+	left := false
+	for _, at := range r.Names {
+		id, _, err := journal.Look(unix.AT_FDCWD, at)
+		if err != nil || r.Ended && id.Born > written.UnixNano() {
+			continue
+		}
+		held := git.findTracked(at)
+		stays := held.holds(at)
+		held.close()
+		if stays {
+			continue
+		}
+		switch to, err := away.move(at); {
+		case err == nil:
+			tell(report, movedAway(at, to, "during a run that was killed"))
+		case !errors.Is(err, unix.ENOENT):
+			left = true
+			tell(report, notMovedAway(at, err))
+		}
+	}
+	if !left {
+		d.Drop(name)
+	}
 }
 
 func leftover(message string) diag.Diagnostic {

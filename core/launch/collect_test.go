@@ -25,6 +25,8 @@ import (
 const (
 	envWorkspace = "CAISSON_TEST_WORKSPACE"
 	envState     = "CAISSON_TEST_STATE"
+	// envPlant has the command make a name that is moved away instead.
+	envPlant = "CAISSON_TEST_PLANT"
 )
 
 // TestHoldOwner is no test: it is the caisson that others kill. Its command
@@ -36,15 +38,20 @@ func TestHoldOwner(t *testing.T) {
 	}
 	state := os.Getenv(envState)
 	p := holdPlan(ws, plan.Hold{Path: ws + "/.claude", Kind: "dir"})
-	if state == "" {
+	script := "while :; do mkdir .claude; done 2>/dev/null"
+	switch {
+	case state == "":
 		p = holdPlan(ws)
+	case os.Getenv(envPlant) != "":
+		p = holdPlan(ws, plan.Watch{Quarantine: []string{ws + "/.envrc", ws + "/.vscode"}, Git: []string{ws + "/.git"}})
+		script = "while :; do echo evil > .envrc; mkdir -p .vscode/x; : > made; done"
 	}
 	s, err := Open(context.Background(), p, Options{StateDir: state})
 	if err != nil {
 		fmt.Println("error", err)
 		os.Exit(1)
 	}
-	begin(t, s, ws, "while :; do mkdir .claude; done 2>/dev/null")
+	begin(t, s, ws, script)
 	if state == "" {
 		fmt.Println("init", s.init)
 	} else {
@@ -55,10 +62,10 @@ func TestHoldOwner(t *testing.T) {
 
 // owner starts TestHoldOwner and returns it with its guardian's id, or without
 // a state that of process 1.
-func owner(t *testing.T, ws, state string) (*exec.Cmd, int) {
+func owner(t *testing.T, ws, state string, env ...string) (*exec.Cmd, int) {
 	t.Helper()
 	cmd := exec.Command(os.Args[0], "-test.run=^TestHoldOwner$")
-	cmd.Env = append(os.Environ(), envWorkspace+"="+ws, envState+"="+state)
+	cmd.Env = append(append(os.Environ(), envWorkspace+"="+ws, envState+"="+state), env...)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -206,6 +213,57 @@ func TestCollectPending(t *testing.T) {
 			}
 			if exists(p) != c.left || records(t, dir+"/state") != 0 {
 				t.Errorf("left %v, records %d", exists(p), records(t, dir+"/state"))
+			}
+		})
+	}
+}
+
+// TestOwnerKilledLeavesNames: what a command made under a name that is moved
+// away, when caisson was killed before it saw it, is moved away later. What the
+// user makes after that stays.
+func TestOwnerKilledLeavesNames(t *testing.T) {
+	t.Parallel()
+	for name, guarded := range map[string]bool{"owner killed": true, "guardian killed too": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			left := 0
+			for range 10 {
+				ws, state := repository(t)
+				cmd, guardian := owner(t, ws, state, envPlant+"=1")
+				eventually(t, "the command runs", func() bool { return exists(ws + "/made") })
+				eventually(t, "the name is there or was moved", func() bool { return exists(ws+"/.envrc") || exists(state+"/quarantine") })
+				if !guarded {
+					_ = unix.Kill(guardian, unix.SIGKILL)
+					ended(t, guardian)
+				}
+				_ = cmd.Process.Kill()
+				_ = cmd.Wait()
+				ended(t, guardian)
+				time.Sleep(dyingTime)
+				planted := exists(ws+"/.envrc") || exists(ws+"/.vscode")
+				byUser := guarded && !exists(ws+"/.vscode")
+				if byUser {
+					if err := os.Mkdir(ws+"/.vscode", 0o755); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if planted {
+					left++
+				}
+				var found findings
+				if err := Collect(state, found.add); err != nil {
+					t.Fatal(err)
+				}
+				if exists(ws+"/.envrc") || exists(ws+"/.vscode") != byUser || records(t, state) != 0 {
+					t.Errorf("after Collect: .envrc %v, .vscode %v made by the user %v, records %d", exists(ws+"/.envrc"), exists(ws+"/.vscode"), byUser, records(t, state))
+				}
+				if moved := found.of(diag.Quarantined); planted != (len(moved) > 0) {
+					t.Errorf("planted %v, findings: %v", planted, found.all)
+				}
+			}
+			t.Logf("%d of 10 left something", left)
+			if left == 0 {
+				t.Error("nothing is ever left, so this test tests nothing")
 			}
 		})
 	}

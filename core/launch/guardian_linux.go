@@ -19,6 +19,7 @@ const (
 	guardPipe    = iota // read end; written to once, by bind
 	guardLock           // the journal's lock file
 	guardJournal        // the journal's directory
+	guardRecord         // the record of the names that are moved away, may be closed
 	guardFirst          // lock, directory and pin of each placeholder, then the image
 )
 
@@ -59,7 +60,7 @@ func (h *holds) execGuardian() error {
 		return err
 	}
 	defer unix.Close(pipe[0])
-	fds := []int{pipe[0], h.dir.LockFD(), h.dir.FD()}
+	fds := []int{pipe[0], h.dir.LockFD(), h.dir.FD(), h.record}
 	for _, one := range h.list {
 		fds = append(fds, one.lock, one.parent, one.pin)
 	}
@@ -110,6 +111,8 @@ func (h *holds) guardianProgram() *program {
 	g.entries[first].jump = len(g.entries)
 	g.entries[open].jump = len(g.entries)
 
+	// Names that appear from now on were made by nobody inside.
+	g.call("note the end", unix.SYS_WRITE, num(guardRecord), g.bytes([]byte(journal.Ended)), num(len(journal.Ended))).with(flagIgnore)
 	g.call("lock the journal", unix.SYS_FLOCK, num(guardLock), num(unix.LOCK_EX)).with(flagRetry)
 	for i := len(h.list) - 1; i >= 0; i-- { // what was made inside another goes first
 		g.remove(h.list[i], guardFirst+3*i, guardFirst+3*i+1)
@@ -175,6 +178,11 @@ func (h *holds) release() {
 	}
 	if h.started != nil {
 		<-h.started
+	}
+	if h.record >= 0 { // the watch has done it all
+		h.dir.Drop(h.name)
+		_ = unix.Flock(h.record, unix.LOCK_UN)
+		unix.Close(h.record)
 	}
 	if h.guardian != 0 {
 		unix.Close(h.pipe)

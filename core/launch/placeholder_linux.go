@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -27,6 +28,10 @@ type holds struct {
 	started  chan error     // how the start of the guardian went; nil: nobody starts it
 	guardian int            // process, 0: none
 	pipe     int            // to the guardian; its end starts the removal
+
+	watched journal.Watched // names that are moved away
+	record  int             // their record, with a shared lock, -1: none
+	name    string          // of the record
 }
 
 // hold is one placeholder.
@@ -70,7 +75,7 @@ func holdAbsent(p *plan.Plan, stateDir string, report func(diag.Diagnostic)) (*h
 	if dir == nil {
 		return nil, err
 	}
-	h := &holds{dir: dir, report: report, parents: map[string]int{}, pipe: -1}
+	h := &holds{dir: dir, report: report, parents: map[string]int{}, pipe: -1, record: -1}
 	if err := h.begin(p); err != nil {
 		h.release()
 		return nil, err
@@ -78,11 +83,13 @@ func holdAbsent(p *plan.Plan, stateDir string, report func(diag.Diagnostic)) (*h
 	return h, nil
 }
 
-// openJournal opens the journal if the plan holds anything, or if there is one
-// that may tell that a path of the plan is a placeholder of another sandbox.
+// openJournal opens the journal if the plan holds anything or moves anything
+// away, or if there is one that may tell that a path of the plan is a
+// placeholder of another sandbox.
 func openJournal(p *plan.Plan, stateDir string) (*journal.Dir, error) {
 	for _, step := range p.Steps {
-		if _, ok := step.(plan.Hold); ok {
+		w, isWatch := step.(plan.Watch)
+		if _, ok := step.(plan.Hold); ok || isWatch && len(w.Quarantine) > 0 {
 			d, err := journal.Open(stateDir)
 			if err != nil {
 				return nil, fmt.Errorf("open the journal: %w", err)
@@ -119,15 +126,31 @@ func (h *holds) begin(p *plan.Plan) error {
 			if st.Role != "root" {
 				err = h.shareIfHeld(st)
 			}
+		case plan.Watch:
+			err = h.note(st)
 		}
 		if err != nil {
 			return err
 		}
 	}
-	if len(h.list) > 0 {
+	if len(h.list) > 0 || h.record >= 0 {
 		h.startGuardian()
 	}
 	return nil
+}
+
+// note writes down which of the names that are moved away are absent.
+func (h *holds) note(st plan.Watch) (err error) {
+	h.watched = journal.Watched{Since: time.Now().Add(-clockSlack), Git: st.Git}
+	for _, name := range st.Quarantine {
+		if _, _, err := journal.Look(unix.AT_FDCWD, name); err == unix.ENOENT {
+			h.watched.Names = append(h.watched.Names, name)
+		}
+	}
+	if len(h.watched.Names) > 0 {
+		h.record, h.name, err = h.dir.BeginWatched(h.watched)
+	}
+	return err
 }
 
 // parent opens the directory of a path without following links, once.

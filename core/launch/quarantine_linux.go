@@ -52,44 +52,74 @@ func (w *watch) stays(a *absentPath) bool {
 
 // quarantine moves away what appeared under a name that tools outside trust,
 // and says how it is brought back. It does so whoever made it: the host cannot
-// tell a command's file from one of the user.
-func (w *watch) quarantine(name string) {
-	if w.moved >= maxMoves && !w.over {
+// tell a command's file from one of the user. Of a name that appears again and
+// again the first time is told, and at the end how often.
+func (w *watch) quarantine(a *absentPath) {
+	if w.away.moved >= maxMoves && !w.over {
 		return
 	}
-	to, err := w.moveAway(name)
-	if errors.Is(err, unix.ENOENT) {
-		return // gone by itself
+	to, err := w.away.move(a.path)
+	switch {
+	case errors.Is(err, unix.ENOENT): // gone by itself
+	case err != nil:
+		if !a.failed {
+			w.tell(notMovedAway(a.path, err))
+		}
+		a.failed = true
+	default:
+		if a.moved++; a.moved == 1 {
+			w.tell(movedAway(a.path, to, "during the run"))
+		}
 	}
-	if err != nil {
-		w.tell(diag.Diagnostic{Code: diag.Quarantined,
-			Message: fmt.Sprintf("%s appeared during the run, may run code outside the sandbox and could not be moved away: %v", diag.Quote(name), err),
-			Remedy:  "look at it before any tool does, or remove it: rm -r -- " + diag.Quote(name)})
-		return
-	}
-	w.tell(diag.Diagnostic{Code: diag.Quarantined,
-		Message: fmt.Sprintf("%s appeared during the run and may run code outside the sandbox; it was moved to %s", diag.Quote(name), diag.Quote(to)),
-		Remedy:  "if it is wanted: mv -nT -- " + diag.Quote(to) + " " + diag.Quote(name)})
 }
 
-// moveAway moves a path into the quarantine of this sandbox or, where that is
-// on another file system, to a name beside it that no tool reads. A link is
-// moved, not followed. What is at the new path is as hostile as before.
-func (w *watch) moveAway(name string) (string, error) {
+// tellMoves says how often names were moved away after the first time.
+func (w *watch) tellMoves() {
+	for _, a := range w.absent {
+		if a.moved > 1 {
+			w.tell(diag.Diagnostic{Code: diag.Quarantined,
+				Message: fmt.Sprintf("%s appeared %d times during the run; all are in %s or, on another file system, beside it", diag.Quote(a.path), a.moved, diag.Quote(w.away.store))})
+		}
+	}
+}
+
+func movedAway(name, to, when string) diag.Diagnostic {
+	return diag.Diagnostic{Code: diag.Quarantined,
+		Message: fmt.Sprintf("%s appeared %s and may run code outside the sandbox; it was moved to %s", diag.Quote(name), when, diag.Quote(to)),
+		Remedy:  "if it is wanted: mv -nT -- " + diag.Quote(to) + " " + diag.Quote(name)}
+}
+
+func notMovedAway(name string, err error) diag.Diagnostic {
+	return diag.Diagnostic{Code: diag.Quarantined,
+		Message: fmt.Sprintf("%s appeared during the run, may run code outside the sandbox and could not be moved away: %v", diag.Quote(name), err),
+		Remedy:  "look at it before any tool does, or remove it: rm -r -- " + diag.Quote(name)}
+}
+
+// quarantine is where the names of one sandbox are moved to.
+type quarantine struct {
+	state string // caisson's state
+	store string // the sandbox's directory, "" before the first name
+	moved int    // how many names were moved
+}
+
+// move moves a path into the quarantine or, where that is on another file
+// system, to a name beside it that no tool reads. A link is moved, not
+// followed. What is at the new path is as hostile as before.
+func (q *quarantine) move(name string) (string, error) {
 	parent, err := openParent(path.Dir(name))
 	if err != nil {
 		return "", err
 	}
 	defer unix.Close(parent)
-	if err := w.makeStore(); err != nil {
+	if err := q.makeStore(); err != nil {
 		return "", err
 	}
-	w.moved++
-	label := strconv.Itoa(w.moved) + "-" + path.Base(name)
-	to := filepath.Join(w.store, label)
+	q.moved++
+	label := strconv.Itoa(q.moved) + "-" + path.Base(name)
+	to := filepath.Join(q.store, label)
 	err = unix.Renameat2(parent, path.Base(name), unix.AT_FDCWD, to, unix.RENAME_NOREPLACE)
 	if err == unix.EXDEV {
-		label = ".caisson-quarantine-" + filepath.Base(w.store) + "-" + label
+		label = ".caisson-quarantine-" + filepath.Base(q.store) + "-" + label
 		to = path.Join(path.Dir(name), label)
 		err = unix.Renameat2(parent, path.Base(name), parent, label, unix.RENAME_NOREPLACE)
 	}
@@ -100,17 +130,17 @@ func (w *watch) moveAway(name string) (string, error) {
 }
 
 // makeStore makes the directory of this sandbox in the quarantine, once.
-func (w *watch) makeStore() error {
-	if w.store != "" {
+func (q *quarantine) makeStore() error {
+	if q.store != "" {
 		return nil
 	}
-	all := filepath.Join(w.sandbox.options.StateDir, "quarantine")
+	all := filepath.Join(q.state, "quarantine")
 	if err := os.MkdirAll(all, 0o700); err != nil {
 		return err
 	}
 	store, err := os.MkdirTemp(all, time.Now().UTC().Format("20060102T150405Z-"))
 	if err == nil {
-		w.store = store
+		q.store = store
 	}
 	return err
 }

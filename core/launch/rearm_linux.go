@@ -218,7 +218,7 @@ func (w *watch) replace(name string, want *fileSnapshot) error {
 		return err
 	}
 	defer unix.Close(parent)
-	if _, err := w.moveAway(name); err != nil && !errors.Is(err, unix.ENOENT) {
+	if _, err := w.away.move(name); err != nil && !errors.Is(err, unix.ENOENT) {
 		return err
 	}
 	// Under its own name at once: there is no name in between to be replaced.

@@ -46,14 +46,13 @@ type watch struct {
 	absent  []*absentPath
 	guarded []*guardedPath
 	hidden  []*hiddenPath
-	renamed bool   // something on the way to a hidden path was made or renamed
-	blind   bool   // a directory on the way to a hidden path is not watched
-	ended   bool   // watching has ended
-	moved   int    // how many paths were moved away
-	store   string // this sandbox's directory of the quarantine, "" before the first
-	again   bool   // look again soon
-	broken  bool   // the sandbox was killed
-	over    bool   // nothing in the sandbox is alive
+	renamed bool // something on the way to a hidden path was made or renamed
+	blind   bool // a directory on the way to a hidden path is not watched
+	ended   bool // watching has ended
+	away    quarantine
+	again   bool // look again soon
+	broken  bool // the sandbox was killed
+	over    bool // nothing in the sandbox is alive
 }
 
 // absentPath is a path that was absent at the start.
@@ -63,6 +62,8 @@ type absentPath struct {
 
 	tracked *tracked  // what commits hold there; nil: not looked up
 	since   time.Time // when it was first seen to be something else
+	moved   int       // how often it was moved away
+	failed  bool      // that it cannot be moved away was told
 }
 
 // guardedPath is a path that is mounted on itself inside.
@@ -85,11 +86,6 @@ func startWatch(s *Sandbox) (*watch, error) {
 	for _, step := range s.plan.Steps {
 		switch st := step.(type) {
 		case plan.Watch:
-			for _, name := range st.Quarantine {
-				if _, _, err := journal.Look(unix.AT_FDCWD, name); err == unix.ENOENT {
-					w.absent = append(w.absent, &absentPath{path: name})
-				}
-			}
 			w.git.begin(st)
 		case plan.Bind:
 			if st.Role != "protect" && st.Role != "pin" {
@@ -108,7 +104,11 @@ func startWatch(s *Sandbox) (*watch, error) {
 			w.hidden = append(w.hidden, &hiddenPath{path: st.Path, optional: st.Optional})
 		}
 	}
+	w.away.state = s.options.StateDir
 	if s.holds != nil {
+		for _, name := range s.holds.watched.Names {
+			w.absent = append(w.absent, &absentPath{path: name})
+		}
 		for _, h := range s.holds.list {
 			w.absent = append(w.absent, &absentPath{path: h.path, held: h})
 		}
@@ -266,7 +266,7 @@ func (w *watch) look() {
 		if err != nil || a.held != nil && (id == a.held.id || a.held.matches()) || w.stays(a) {
 			continue
 		}
-		w.quarantine(a.path)
+		w.quarantine(a)
 	}
 	for _, g := range w.guarded {
 		id, _, err := journal.Look(unix.AT_FDCWD, g.path)
@@ -298,6 +298,7 @@ func (w *watch) finish() {
 	w.running.Wait()
 	w.over = true
 	w.look()
+	w.tellMoves()
 	for _, g := range w.guarded {
 		if w.broken && g.seen != nil {
 			w.restore(g)
