@@ -4,7 +4,6 @@ package cli
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
@@ -34,7 +33,7 @@ func (p *program) gcCommand() *cobra.Command {
 				return fmt.Errorf("remove what is left: %w", err)
 			}
 			if caches {
-				if err := os.RemoveAll(filepath.Join(state, "caches")); err != nil {
+				if err := removeTree(filepath.Join(state, "caches")); err != nil {
 					return fmt.Errorf("remove the caches: %w", err)
 				}
 				fmt.Fprintln(p.stdout, "the caches of all workspaces were removed")

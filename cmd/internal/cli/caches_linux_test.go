@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"os"
+	"path/filepath"
+	"runtime"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// ordinary is a user that no host has.
+const ordinary = 12345
+
+// TestRemoveTree removes what a command made hard to remove, as an ordinary
+// user.
+func TestRemoveTree(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	caches, outside := filepath.Join(dir, "caches"), filepath.Join(dir, "outside")
+	for _, d := range []string{"store/deep/deeper", "store/empty"} {
+		if err := os.MkdirAll(filepath.Join(caches, d), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, err := range []error{
+		os.Mkdir(outside, 0o500), os.Symlink(outside, caches+"/store/deep/link"),
+		os.WriteFile(caches+"/store/deep/deeper/x", []byte("x"), 0o400),
+		os.Chmod(caches+"/store/deep/deeper", 0), os.Chmod(caches+"/store/deep", 0), os.Chmod(caches+"/store", 0),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if os.Geteuid() == 0 {
+		for _, name := range []string{filepath.Dir(dir), dir, caches, "store", "store/empty", "store/deep", "store/deep/link", "store/deep/deeper", "store/deep/deeper/x"} {
+			if !filepath.IsAbs(name) {
+				name = filepath.Join(caches, name)
+			}
+			if err := os.Lchown(name, ordinary, ordinary); err != nil {
+				t.Fatal(err)
+			}
+		}
+		runtime.LockOSThread() // the thread ends with the test
+		if err := unix.Setfsuid(ordinary); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if os.RemoveAll(caches) == nil {
+		t.Fatal("the bait is broken: nothing stands in the way")
+	}
+	if err := removeTree(caches); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Lstat(caches); !os.IsNotExist(err) {
+		t.Errorf("it is left: %v", err)
+	}
+	if st, err := os.Stat(outside); err != nil || st.Mode().Perm() != 0o500 {
+		t.Errorf("what a link leads to was changed: %v, %v", st, err)
+	}
+	if err := removeTree(caches); err != nil {
+		t.Errorf("of nothing: %v", err)
+	}
+}
