@@ -3,6 +3,7 @@
 package launch
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"path"
@@ -32,6 +33,9 @@ type gitState struct {
 	report []string                // paths that were absent
 	dirs   []string                // git directories
 	stamps map[string]unix.Statx_t // of files that git acts on
+	known  map[string][]string     // git directory → paths of the gitlinks in its index
+	links  map[string]map[string]unix.Statx_t
+	ready  chan struct{} // closed when the state is noted
 }
 
 // todos are the files in a git directory that hold commands to execute when
@@ -41,11 +45,11 @@ var todos = [...]string{"rebase-merge/git-rebase-todo", "rebase-apply", "sequenc
 
 func (g *gitState) empty() bool { return len(g.report) == 0 && len(g.dirs) == 0 }
 
-// begin notes the state at the start by looking at metadata only.
+// begin notes the state at the start.
 func (g *gitState) begin(st plan.Watch) {
 	g.start = time.Now().Add(-clockSlack)
 	if g.stamps == nil {
-		g.stamps = map[string]unix.Statx_t{}
+		g.stamps, g.known, g.links = map[string]unix.Statx_t{}, map[string][]string{}, map[string]map[string]unix.Statx_t{}
 	}
 	for _, name := range st.Report {
 		if _, ok := stamp(name); !ok {
@@ -59,12 +63,13 @@ func (g *gitState) begin(st plan.Watch) {
 				g.stamps[path.Join(dir, name)] = s
 			}
 		}
+		g.noteLinks(dir)
 	}
 }
 
 func stamp(name string) (unix.Statx_t, bool) {
 	var st unix.Statx_t
-	err := unix.Statx(unix.AT_FDCWD, name, unix.AT_SYMLINK_NOFOLLOW|unix.AT_NO_AUTOMOUNT, unix.STATX_BASIC_STATS, &st)
+	err := unix.Statx(unix.AT_FDCWD, name, unix.AT_SYMLINK_NOFOLLOW|unix.AT_NO_AUTOMOUNT, unix.STATX_BASIC_STATS|unix.STATX_BTIME, &st)
 	return st, err == nil
 }
 
@@ -84,8 +89,7 @@ func (g *gitState) young(name string) bool {
 	return ok && !time.Unix(st.Ctime.Sec, int64(st.Ctime.Nsec)).Before(g.start)
 }
 
-// tellAll reports what appeared. Repositories that are in no index are not
-// looked for: git goes into none of them.
+// tellAll reports what appeared.
 func (g *gitState) tellAll(tell func(diag.Diagnostic)) {
 	for _, name := range g.report {
 		if _, ok := stamp(name); ok {
@@ -103,25 +107,8 @@ func (g *gitState) tellAll(tell func(diag.Diagnostic)) {
 				tell(appeared(diag.Quote(full)+what, root))
 			}
 		}
-		index := path.Join(dir, "index")
-		if root == "" || !g.changed(index) {
-			continue
-		}
-		links, err := readGitlinks(dir)
-		if err != nil {
-			tell(appeared(fmt.Sprintf("%s cannot be searched for repositories that were made: %v", diag.Quote(index), err), root))
-		}
-		for _, link := range links {
-			sub := path.Join(root, link)
-			if !strings.HasPrefix(sub, root+"/") {
-				continue
-			}
-			for _, name := range []string{".git", ".git/config", ".git/hooks"} {
-				if g.young(path.Join(sub, name)) {
-					tell(appeared(diag.Quote(sub)+" is a repository that was made or changed, and the index makes git look into it", root))
-					break
-				}
-			}
+		if root != "" {
+			g.tellLinks(dir, root, tell)
 		}
 	}
 }
@@ -183,6 +170,9 @@ func readGitlinks(gitDir string) ([]string, error) {
 	b, err := readSmall(path.Join(gitDir, "index"), maxIndex)
 	if err != nil {
 		return nil, err
+	}
+	if !bytes.Contains(b, []byte{0, 0, 0o160000 >> 8, 0}) {
+		return nil, checkIndex(b) // no entry can be one
 	}
 	links, err := gitlinks(b, 20)
 	if err != nil {

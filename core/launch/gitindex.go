@@ -16,13 +16,10 @@ var errIndex = errors.New("not a git index of version 2, 3 or 4")
 // before a malformed one are returned with the error.
 func gitlinks(index []byte, hashSize int) ([]string, error) {
 	be := binary.BigEndian
-	if len(index) < 12 || string(index[:4]) != "DIRC" {
-		return nil, errIndex
+	if err := checkIndex(index); err != nil {
+		return nil, err
 	}
 	version, count := be.Uint32(index[4:]), be.Uint32(index[8:])
-	if version < 2 || version > 4 {
-		return nil, errIndex
-	}
 	var links []string
 	var name []byte
 	rest := index[12:]
@@ -64,6 +61,17 @@ func gitlinks(index []byte, hashSize int) ([]string, error) {
 		}
 	}
 	return links, nil
+}
+
+// checkIndex looks at the header of an index.
+func checkIndex(index []byte) error {
+	if len(index) < 12 || string(index[:4]) != "DIRC" {
+		return errIndex
+	}
+	if version := binary.BigEndian.Uint32(index[4:]); version < 2 || version > 4 {
+		return errIndex
+	}
+	return nil
 }
 
 // offsetVarint reads git's variable-width integer; n is 0 if there is none.

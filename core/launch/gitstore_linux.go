@@ -45,6 +45,9 @@ type oldObjects struct {
 // pack is an old pack with its old index.
 type pack struct{ index, data *os.File }
 
+// farFuture is a time before which everything was.
+func farFuture() time.Time { return time.Unix(1<<40, 0) }
+
 func openObjects(dir string, before time.Time) *oldObjects {
 	o := &oldObjects{dir: dir, before: before}
 	names, _ := filepath.Glob(filepath.Join(dir, "pack", "pack-*.idx"))

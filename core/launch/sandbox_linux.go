@@ -32,6 +32,7 @@ type Sandbox struct {
 	filter   []seccomp.Instruction
 	ownGroup bool // commands get a process group of their own
 	holds    *holds
+	git      *gitState
 	watch    *watch
 
 	diagMu sync.Mutex
@@ -94,6 +95,7 @@ func (s *Sandbox) make() error {
 	if err := s.readSteps(); err != nil {
 		return err
 	}
+	s.git = watchGit(s.plan)
 	list, err := setupProgram(s.plan, callerIDs{os.Geteuid(), os.Getegid()}, s.options.Terminal)
 	if err != nil {
 		return err

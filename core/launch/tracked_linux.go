@@ -112,8 +112,8 @@ func tips(dir, common string) []objectID {
 	return ids
 }
 
-// lookup finds a path in the tree of a commit.
-func (o *oldObjects) lookup(commit objectID, names []string) (treeEntry, error) {
+// tree is the tree of a commit.
+func (o *oldObjects) tree(commit objectID) (treeEntry, error) {
 	text, err := o.read("commit", commit)
 	if err != nil {
 		return treeEntry{}, err
@@ -123,6 +123,15 @@ func (o *oldObjects) lookup(commit objectID, names []string) (treeEntry, error) 
 	entry := treeEntry{mode: "40000"}
 	if n, err := hex.Decode(entry.id[:], []byte(word[:min(len(word), 2*len(entry.id))])); !ok || err != nil || n != len(entry.id) {
 		return treeEntry{}, errNoObject
+	}
+	return entry, nil
+}
+
+// lookup finds a path in the tree of a commit.
+func (o *oldObjects) lookup(commit objectID, names []string) (treeEntry, error) {
+	entry, err := o.tree(commit)
+	if err != nil {
+		return treeEntry{}, err
 	}
 	for _, name := range names {
 		if entry, err = o.child(entry, name); err != nil {

@@ -29,7 +29,7 @@ const pollInterval = 50 * time.Millisecond
 // everything in the sandbox is dead.
 type watch struct {
 	sandbox  *Sandbox
-	git      gitState
+	git      *gitState
 	initFD   int // pidfd of process 1
 	inotify  *os.File
 	mounts   *os.File // the sandbox's mount table, nil: it is not followed
@@ -81,12 +81,10 @@ type guardedPath struct {
 func startWatch(s *Sandbox) (*watch, error) {
 	w := &watch{
 		sandbox: s, names: map[string]bool{}, whole: map[int32]bool{}, parents: map[string]int32{},
-		ways: map[string]bool{}, onWay: map[string]bool{}, stop: make(chan struct{}), initFD: -1,
+		ways: map[string]bool{}, onWay: map[string]bool{}, stop: make(chan struct{}), initFD: -1, git: s.git,
 	}
 	for _, step := range s.plan.Steps {
 		switch st := step.(type) {
-		case plan.Watch:
-			w.git.begin(st)
 		case plan.Bind:
 			if st.Role != "protect" && st.Role != "pin" {
 				continue
@@ -104,6 +102,7 @@ func startWatch(s *Sandbox) (*watch, error) {
 			w.hidden = append(w.hidden, &hiddenPath{path: st.Path, optional: st.Optional})
 		}
 	}
+	<-w.git.ready
 	w.away.state = s.options.StateDir
 	if s.holds != nil {
 		for _, name := range s.holds.watched.Names {

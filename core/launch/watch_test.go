@@ -7,6 +7,7 @@ package launch
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -134,7 +135,12 @@ func TestHeldNameFreedFromOutside(t *testing.T) {
 
 func TestGitFindings(t *testing.T) {
 	t.Parallel()
+	// submodule makes a repository with one, as a clone has it before it is
+	// initialised.
+	const submodule = `git init -q sm; git -C sm commit -q --allow-empty -m x
+		git update-index --add --cacheinfo 160000,$(git -C sm rev-parse HEAD),sm; git commit -qm sm; rm -rf sm; mkdir sm`
 	for name, c := range map[string]struct {
+		before string // done outside
 		script string
 		want   string // in the one finding; "": none
 	}{
@@ -144,16 +150,33 @@ func TestGitFindings(t *testing.T) {
 		"gitmodules":    {script: "echo x > .gitmodules", want: ".gitmodules"},
 		"gitlink": {script: `git init -q sub; git -C sub commit -q --allow-empty -m x
 			git update-index --add --cacheinfo 160000,$(git -C sub rev-parse HEAD),sub`, want: "/sub is a repository"},
-		"repository alone": {script: "git init -q sub"},
-		"submodule":        {script: "mkdir -p .git/modules/x", want: "modules"},
+		"repository alone":     {script: "git init -q sub"},
+		"modules":              {script: "mkdir -p .git/modules/x", want: "modules"},
+		"in a submodule":       {before: submodule, script: "git init -q sm", want: "/sm is a repository"},
+		"files of a submodule": {before: submodule, script: "echo x > sm/x"},
+		"moved to a submodule": {before: submodule + "; git init -q prepared", script: "rmdir sm; mv prepared sm", want: "/sm is a repository"},
+		"out of the index":     {before: submodule, script: "git init -q sm; git update-index --force-remove sm", want: "/sm is a repository"},
+		"of an earlier run":    {before: "git init -q old; git -C old commit -q --allow-empty -m x", script: "git update-index --add --cacheinfo 160000,$(git -C old rev-parse HEAD),old", want: "/old is a repository"},
+		"in HEAD alone": {script: `git init -q sub; git -C sub commit -q --allow-empty -m x
+			git update-index --add --cacheinfo 160000,$(git -C sub rev-parse HEAD),sub; git commit -qm sub; git update-index --force-remove sub`, want: "/sub is a repository"},
+		"configuration":                  {before: submodule + "; git init -q sm", script: "git -C sm config core.fsmonitor evil", want: "/sm is a repository"},
+		"work in an embedded repository": {before: submodule + "; git init -q sm", script: "cd sm; echo x > x; git add x; git commit -qm x"},
+		"named by a file":                {before: submodule + "; git init -q elsewhere; echo 'gitdir: ../elsewhere/.git' > sm/.git", script: "git -C sm config core.fsmonitor evil", want: "/sm is a repository"},
+		"file replaced":                  {before: submodule + "; git init -q elsewhere; echo 'gitdir: ../elsewhere/.git' > sm/.git", script: "rm sm/.git; git init -q sm", want: "/sm is a repository"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			ws, state := repository(t)
 			git(t, ws, "commit", "-q", "--allow-empty", "-m", "first")
+			const identity = "export GIT_AUTHOR_NAME=a GIT_AUTHOR_EMAIL=a GIT_COMMITTER_NAME=a GIT_COMMITTER_EMAIL=a HOME=/nonexistent; set -e; "
+			cmd := exec.Command("sh", "-c", identity+c.before)
+			cmd.Dir = ws
+			if out, err := cmd.CombinedOutput(); err != nil {
+				t.Fatalf("before: %v: %s", err, out)
+			}
 			var found findings
 			s := open(t, holdPlan(ws, plan.Watch{Report: []string{ws + "/.gitmodules"}, Git: []string{ws + "/.git"}}), Options{StateDir: state, Report: found.add})
-			out := inside(t, s, ws, "export GIT_AUTHOR_NAME=a GIT_AUTHOR_EMAIL=a GIT_COMMITTER_NAME=a GIT_COMMITTER_EMAIL=a HOME=/nonexistent; set -e; "+c.script+"; echo end")
+			out := inside(t, s, ws, identity+c.script+"; echo end")
 			s.Close()
 			if !strings.HasSuffix(out, "end\n") {
 				t.Fatalf("inside: %q", out)

@@ -195,6 +195,20 @@ func persistences() []persistence {
 			}
 			return exec.Command("git", "update-index", "--add", "--cacheinfo", "160000,"+strings.TrimSpace(string(head))+",nested").Run()
 		}},
+		{name: "repository in a submodule", reported: true, host: func(w *world) {
+			w.git(w.work, "submodule", "--quiet", "add", here.repository, "module")
+			w.git(w.work, "commit", "-q", "-m", "submodule")
+			w.git(w.work, "submodule", "--quiet", "deinit", "-f", "module") // as in a new clone
+		}, act: func(_, _, program string) error {
+			if out, err := exec.Command("git", "init", "-q", "module").CombinedOutput(); err != nil {
+				return fmt.Errorf("%w: %s", err, out)
+			}
+			commit := exec.Command("git", "-C", "module", "-c", "user.name=x", "-c", "user.email=x", "commit", "-q", "--allow-empty", "-m", "x")
+			if out, err := commit.CombinedOutput(); err != nil {
+				return fmt.Errorf("%w: %s", err, out)
+			}
+			return os.WriteFile("module/.git/config", config(program), 0o644)
+		}},
 	}
 }
 
