@@ -36,7 +36,11 @@ func (r *resolver) addControls() error {
 				if !r.roots[i].work {
 					hold = HoldNone
 				}
-				r.protect(r.real(r.below(t.path, m.Path)), hold, "", Origin{File: originStandard, Set: set.Name}, LayerStandard)
+				at, o := r.real(r.below(t.path, m.Path)), Origin{File: originStandard, Set: set.Name}
+				r.protect(at, hold, "", o, LayerStandard)
+				if at.Kind == KindDir {
+					r.addLinked(at.Path, o)
+				}
 			}
 		}
 	}

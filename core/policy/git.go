@@ -189,6 +189,7 @@ func (r *resolver) addRepository(dir, worktree string) {
 	settings := r.readConfig(config)
 	r.guard(config, HoldFile, "")
 	r.guard(r.below(dir, "hooks"), HoldDir, "")
+	r.addLinked(r.below(dir, "hooks"), repoOrigin())
 	// Git takes a directory in its place for an error; "." names dir itself.
 	r.guard(r.below(dir, "commondir"), HoldFile, ".\n")
 	perWorktree := hasTrue(settings, "extensions.worktreeconfig")

@@ -143,6 +143,14 @@ func TestConfiguredPaths(t *testing.T) {
 		"monitor on":          {"[core]\nfsmonitor\n", []string{"read /home/me/ws/.git/fsmonitor--daemon.ipc"}},
 		"monitor off":         {"[core]\nfsmonitor = false\n", []string{"write /home/me/ws/.git/fsmonitor--daemon.ipc"}},
 		"ssh":                 {"[core]\nsshCommand = \"sh 'tools/fsm' -x\"\n", []string{"read /home/me/ws/tools/fsm"}},
+		"filter":              {"[filter \"x\"]\nclean = tools/fsm %f\n", []string{"read /home/me/ws/tools/fsm"}},
+		"filter process":      {"[filter \"x\"]\nprocess = sh tools/fsm\n", []string{"read /home/me/ws/tools/fsm"}},
+		"textconv":            {"[diff \"x.y\"]\ntextconv = ./tools/fsm\n", []string{"read /home/me/ws/tools/fsm"}},
+		"merge driver":        {"[merge \"x\"]\ndriver = tools/fsm %O\n", []string{"read /home/me/ws/tools/fsm"}},
+		"pager":               {"[pager]\nlog = tools/fsm\n", []string{"read /home/me/ws/tools/fsm"}},
+		"helper":              {"[credential \"https://x.y\"]\nhelper = !tools/fsm\n", []string{"read /home/me/ws/tools/fsm"}},
+		"alias":               {"[alias]\nx = !tools/fsm\n", []string{"write /home/me/ws/tools/fsm"}},
+		"no program":          {"[diff]\nalgorithm = tools/fsm\n", []string{"write /home/me/ws/tools/fsm"}},
 		"worktree config":     {"[extensions]\nworktreeConfig = true\n", []string{"read /home/me/ws/.git/config.worktree"}},
 		"no worktree config":  {"", []string{"write /home/me/ws/.git/config.worktree"}},
 	} {
@@ -183,6 +191,39 @@ func TestOtherLayouts(t *testing.T) {
 	// A control name that links to the workspace does not lock it.
 	r = mustResolve(t, Standard("."), unixHost(map[string]string{"/home/me/ws/.vscode": "-> ."}))
 	wantAccess(t, r, "write /home/me/ws/x", "read /home/me/ws/.vscode")
+}
+
+func TestLinksInProtectedDirectories(t *testing.T) {
+	t.Parallel()
+	files := with(gitFiles("/home/me/ws/.git", ""), map[string]string{
+		"/home/me/ws/.git/hooks/pre-commit":  "-> ../../scripts/hook",
+		"/home/me/ws/.git/hooks/x.sample":    "-> ../../scripts/sample",
+		"/home/me/ws/.git/hooks/chain":       "-> ../../first",
+		"/home/me/ws/.git/hooks/post-merge":  "-> ../../absent/hook",
+		"/home/me/ws/.git/hooks/post-commit": "-> /opt/hook",
+		"/home/me/ws/.git/hooks/all":         "-> ../..",
+		"/home/me/ws/first":                  "-> second",
+		"/home/me/ws/second":                 "",
+		"/home/me/ws/scripts/hook":           "",
+		"/home/me/ws/scripts/sample":         "",
+		"/home/me/ws/.claude/deep/settings":  "-> ../../cfg/s",
+		"/home/me/ws/.claude/commands":       "-> ../commands",
+		"/home/me/ws/cfg/s":                  "",
+		"/home/me/ws/commands/a":             "",
+		"/opt/hook":                          "",
+	})
+	r := mustResolve(t, Standard("."), unixHost(files))
+	wantAccess(t, r,
+		"read /home/me/ws/scripts/hook", "write /home/me/ws/scripts/other", "write /home/me/ws/scripts/sample",
+		"read /home/me/ws/first", "read /home/me/ws/second", "write /home/me/ws/x",
+		"read /home/me/ws/cfg/s", "write /home/me/ws/cfg/other", "read /home/me/ws/commands/new")
+	moved := slices.ContainsFunc(r.Rules(), func(rule Rule) bool { return rule.Path == "/home/me/ws/absent" && rule.Hold == HoldQuarantine })
+	if !moved {
+		t.Errorf("what a dangling link leads to is not moved away: %v", r.Rules())
+	}
+	p := Standard(".")
+	p.Files.Unprotect = []string{"scripts/hook"}
+	wantAccess(t, mustResolve(t, p, unixHost(files)), "write /home/me/ws/scripts/hook", "read /home/me/ws/first")
 }
 
 func TestShellWords(t *testing.T) {

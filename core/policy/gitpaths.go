@@ -82,7 +82,7 @@ func (r *resolver) globalConfigs() []string {
 }
 
 // addConfigured protects what a configuration file names inside the writable
-// roots: hooks, included files, the file system monitor, the ssh command.
+// roots: hooks, included files, the file system monitor, what else git runs.
 func (r *resolver) addConfigured(file string, settings []gitSetting, worktree string, depth int) {
 	for _, s := range settings {
 		switch {
@@ -94,8 +94,8 @@ func (r *resolver) addConfigured(file string, settings []gitSetting, worktree st
 			if !isBool {
 				r.addCommand(s.Value, worktree)
 			}
-		case s.Key == "core.sshcommand":
-			r.addCommand(s.Value, worktree)
+		case ranByGit(s.Key):
+			r.addCommand(strings.TrimPrefix(s.Value, "!"), worktree)
 		case s.Key == "include.path", strings.HasPrefix(s.Key, "includeif.") && strings.HasSuffix(s.Key, ".path"):
 			r.addInclude(file, s.Value, worktree, depth)
 		}
@@ -128,10 +128,11 @@ func (r *resolver) addHooksPath(value, worktree string) {
 		return
 	}
 	at := r.real(path)
-	if !slices.ContainsFunc(r.roots, func(t root) bool { return r.os.Within(at.Path, t.path) }) {
+	if !r.holdsRoot(at.Path) {
 		if r.touchesRoot(at) {
 			r.guard(path, HoldDir, "")
 		}
+		r.addLinked(path, repoOrigin())
 		return
 	}
 	if !r.inRoot(at.Path) {
@@ -142,7 +143,7 @@ func (r *resolver) addHooksPath(value, worktree string) {
 		"post-index-change", "post-merge", "post-rewrite", "pre-applypatch", "pre-auto-gc", "pre-commit",
 		"pre-merge-commit", "pre-push", "pre-rebase", "prepare-commit-msg", "reference-transaction", "sendemail-validate",
 	} {
-		r.guard(r.below(at.Path, hook), HoldDir, "")
+		r.guard(r.below(at.Path, hook), HoldDir, "") // follows a link itself
 	}
 }
 

@@ -95,6 +95,7 @@ func repoControl() []Member {
 		computed("include.path", "the configuration files that the configuration includes, if they are inside a writable root", HoldFile),
 		computed("core.fsmonitor", "the program that git asks what changed, if it is inside a writable root", HoldFile),
 		computed("core.sshCommand", "the program that git connects with, if it is inside a writable root", HoldFile),
+		computed("filter.*.clean", "and smudge, process, diff.*.textconv and command, diff.external, merge.*.driver, core.pager, pager.*, core.editor, sequence.editor, core.askPass, credential helpers, gpg programs and the like: what ordinary commands of git run, likewise; not aliases", HoldFile),
 		{Path: ".gitmodules", What: "names the repositories of submodules and where they are put", Absent: HoldReport},
 	}
 }

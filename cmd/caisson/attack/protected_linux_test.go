@@ -107,6 +107,20 @@ func configured(key, value, file string) func(*world) {
 	}
 }
 
+// linkTo makes a link, and what it leads to: a directory if that ends in a slash.
+func linkTo(link, to string) func(*world) {
+	return func(w *world) {
+		link := filepath.Join(w.work, link)
+		at := filepath.Join(filepath.Dir(link), to)
+		if strings.HasSuffix(to, "/") {
+			at += "/file"
+		}
+		w.write(at, "text\n")
+		w.must(os.MkdirAll(filepath.Dir(link), 0o755))
+		w.must(os.Symlink(strings.TrimSuffix(to, "/"), link))
+	}
+}
+
 func worktree(w *world) { w.git(w.work, "worktree", "add", "-q", w.dir+"/tree") }
 
 func protectedAttacks() []attack {
@@ -204,6 +218,24 @@ func protectedAttacks() []attack {
 		protected("hooks-path", "make a hook where core.hooksPath leads", ".husky/pre-commit", configured("core.hooksPath", ".husky", ".husky/keep"), func() error { return put(".husky/pre-commit") }),
 		protected("include-path", "write a file that the configuration includes", "extra.cfg", configured("include.path", "../extra.cfg", "extra.cfg"), func() error { return put("extra.cfg") }),
 		protected("fsmonitor-program", "write the program that core.fsmonitor names", "tools/monitor", configured("core.fsmonitor", "tools/monitor", "tools/monitor"), func() error { return put("tools/monitor") }),
+		protected("hook-link", "write the script that a hook links to", "tools/hook", linkTo(".git/hooks/pre-commit", "../../tools/hook"), func() error { return put("tools/hook") }),
+		protected("hook-link-rename", "rename the directory of the script that a hook links to", "tools/hook", linkTo(".git/hooks/pre-commit", "../../tools/hook"), func() error { return replace("tools") }),
+		protected("hooks-path-link", "write the script that a hook of core.hooksPath links to", "tools/hook", func(w *world) {
+			configured("core.hooksPath", ".husky", ".husky/keep")(w)
+			linkTo(".husky/deep/pre-commit", "../../tools/hook")(w)
+		}, func() error { return put("tools/hook") }),
+		protected("settings-link", "write the settings that .claude links to", "cfg/s.json", linkTo(".claude/settings.json", "../cfg/s.json"), func() error { return put("cfg/s.json") }),
+		protected("settings-link-dir", "write below a directory that .claude links to", "cfg/commands", linkTo(".claude/commands", "../cfg/commands/"), func() error { return put("cfg/commands/new.md") }),
+		protected("settings-link-absent", "make what .vscode links to", "cfg/tasks.json", func(w *world) {
+			w.must(os.MkdirAll(w.work+"/.vscode", 0o755))
+			w.must(os.Symlink("../cfg/tasks.json", w.work+"/.vscode/tasks.json"))
+		}, func() error { return put("cfg/tasks.json") }),
+		protected("filter-program", "write the program of a filter", "tools/clean", configured("filter.x.clean", "tools/clean %f", "tools/clean"), func() error { return put("tools/clean") }),
+		protected("filter-process", "write the script of a filter process", "tools/clean.py", configured("filter.x.process", "python3 ./tools/clean.py", "tools/clean.py"), func() error { return put("tools/clean.py") }),
+		protected("textconv-program", "write the program of a textconv", "tools/conv", configured("diff.x.textconv", "tools/conv", "tools/conv"), func() error { return put("tools/conv") }),
+		protected("merge-driver", "write the program of a merge driver", "tools/merge", configured("merge.x.driver", "tools/merge %O %A %B", "tools/merge"), func() error { return put("tools/merge") }),
+		protected("pager-program", "write the program that core.pager names", "tools/pager", configured("core.pager", "./tools/pager -R", "tools/pager"), func() error { return put("tools/pager") }),
+		protected("credential-program", "write the program that credential.helper names", "tools/helper", configured("credential.helper", "!./tools/helper", "tools/helper"), func() error { return put("tools/helper") }),
 		protected("policy-rule", "write below a path that the policy protects", "vendor", with("vendor/a/b"), func() error { return put("vendor/a/b") }),
 		protected("policy-rule-rename", "rename a path that the policy protects", "vendor", with("vendor/a/b"), func() error { return os.Rename("vendor", "gone") }),
 		protected("policy-rule-new", "make something below a path that the policy protects", "vendor", with("vendor/a/b"), func() error { return put("vendor/a/new") }),
