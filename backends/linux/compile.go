@@ -41,7 +41,8 @@ func compile(f Facts, r *policy.Resolved) (*plan.Plan, error) {
 	p.Steps = append(p.Steps, t.steps...)
 	watch := t.watch
 	watch.Git = r.GitDirs()
-	if len(watch.Quarantine)+len(watch.Report)+len(watch.Git) > 0 {
+	watch.Hidden = hiddenLinks(r)
+	if len(watch.Quarantine)+len(watch.Report)+len(watch.Git)+len(watch.Hidden) > 0 {
 		p.Steps = append(p.Steps, watch)
 	}
 	p.Steps = append(p.Steps, proc(f))
@@ -51,6 +52,17 @@ func compile(f Facts, r *policy.Resolved) (*plan.Plan, error) {
 	p.Notes = notes(r, served)
 	p.Claims, p.Unmet = claims(f, r, served)
 	return p, nil
+}
+
+// hiddenLinks returns the names by which links lead to hidden paths.
+func hiddenLinks(r *policy.Resolved) []string {
+	var names []string
+	for _, l := range r.HiddenLinks() {
+		if access, _ := r.AccessTo(l.Path); access == policy.Hidden && !within("/proc", l.Name) {
+			names = append(names, l.Name)
+		}
+	}
+	return names
 }
 
 // refuse refuses what a policy may say and this backend does not offer.

@@ -98,6 +98,10 @@ func startWatch(s *Sandbox) (*watch, error) {
 				kind = "dir"
 			}
 			w.guarded = append(w.guarded, &guardedPath{path: st.Path, kind: kind, id: id})
+		case plan.Watch:
+			for _, name := range st.Hidden {
+				w.hidden = append(w.hidden, &hiddenPath{path: name})
+			}
 		case plan.Cover:
 			w.hidden = append(w.hidden, &hiddenPath{path: st.Path, optional: st.Optional})
 		}

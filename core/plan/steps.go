@@ -97,11 +97,14 @@ type Hold struct {
 // Watch has the supervisor look at absent paths during the run: what appears
 // at a Quarantine path is moved to caisson's state; what appears at a Report
 // path is reported at the end. Git lists git directories whose new
-// repositories, gitlinks and sequencer todos are reported.
+// repositories, gitlinks and sequencer todos are reported. Hidden lists names
+// that lead through symbolic links to what covers hide; the names of covers are
+// watched in any case.
 type Watch struct {
 	Quarantine []string `json:"quarantine,omitempty"`
 	Report     []string `json:"report,omitempty"`
 	Git        []string `json:"git,omitempty"`
+	Hidden     []string `json:"hidden,omitempty"`
 }
 
 // Limits sets resource limits of the commands. Core is RLIMIT_CORE in bytes

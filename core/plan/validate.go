@@ -167,7 +167,7 @@ func checkStep(s Step) error {
 			}
 		}
 	case Watch:
-		for _, list := range [][]string{st.Quarantine, st.Report, st.Git} {
+		for _, list := range [][]string{st.Quarantine, st.Report, st.Git, st.Hidden} {
 			for _, name := range list {
 				if err := absolute(name); err != nil {
 					return err

@@ -87,12 +87,16 @@ func (r *resolver) relative(value string) bool {
 
 // hide hides what a path leads to. A link that leads there holds nothing itself
 // and stays readable; where commands could replace it, the next sandbox would
-// hide something else, so it is protected.
+// hide something else, so it is protected. What programs outside replace it by
+// during a run the launcher hides.
 func (r *resolver) hide(at place, o Origin, layer LayerKind) {
 	for _, link := range at.Links {
 		if r.inRoot(link) {
 			r.protectLink(link, o, layer)
 		}
+	}
+	if len(at.Links) > 0 && r.os.Clean(at.Asked) == at.Asked {
+		r.hiddenLinks = append(r.hiddenLinks, HiddenLink{Name: at.Asked, Path: at.Path})
 	}
 	r.claims = append(r.claims, claim{Rule: ruleAt(at, o), say: sayHide, layer: layer})
 }

@@ -42,6 +42,7 @@ type place struct {
 	Block     string
 	BlockKind Kind
 	Links     []string // the symbolic links on the way, Path excluded
+	Asked     string   // the path that real was asked for
 }
 
 // lstat describes a path whose directory is real. What cannot be looked at is
@@ -89,7 +90,11 @@ func (l *lookup) unlisted(dir, name string) bool {
 func (l *lookup) at(path string) place { return l.walk(path, false) }
 
 // real follows every link of an absolute path.
-func (l *lookup) real(path string) place { return l.walk(path, true) }
+func (l *lookup) real(path string) place {
+	at := l.walk(path, true)
+	at.Asked = path
+	return at
+}
 
 func (l *lookup) walk(path string, last bool) place {
 	if l.os == pathspec.Windows {

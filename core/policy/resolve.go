@@ -39,6 +39,8 @@ type resolver struct {
 	fsmonitor bool                    // some configuration turns core.fsmonitor on
 
 	loosened []loosening // for checkLinks
+
+	hiddenLinks []HiddenLink
 }
 
 // root is one writable root.
@@ -74,6 +76,7 @@ func (p Policy) Resolve(h Host) (*Resolved, []diag.Diagnostic, error) {
 		Limits:      p.Limits,
 		AllowWeaker: slices.Clone(p.AllowWeaker),
 		GitDirs:     r.gitDirs,
+		HiddenLinks: r.hiddenLinks,
 		Require:     requirements(p),
 		Own:         r.ownPaths(),
 		Final:       slices.Clone(p.Final),

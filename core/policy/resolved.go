@@ -81,6 +81,7 @@ type resolvedData struct {
 	Require     []guarantee.ID `json:"require"`
 	AllowWeaker []guarantee.ID `json:"allow_weaker,omitempty"`
 	GitDirs     []string       `json:"git_dirs,omitempty"`
+	HiddenLinks []HiddenLink   `json:"hidden_links,omitempty"`
 	Own         []string       `json:"own"`             // caisson's own files, none writable
 	Final       []string       `json:"final,omitempty"` // settings that the system policy pins
 }
@@ -122,6 +123,17 @@ func (r *Resolved) AllowWeaker() []guarantee.ID { return r.data.AllowWeaker }
 // GitDirs returns the git directories that belong to the writable roots, for
 // the report at the end of a run.
 func (r *Resolved) GitDirs() []string { return r.data.GitDirs }
+
+// HiddenLink is a hidden path that leads through a symbolic link: Path is what
+// it leads to, which is hidden unless a later rule shows it.
+type HiddenLink struct {
+	Name string `json:"name"`
+	Path string `json:"path"`
+}
+
+// HiddenLinks returns the names whose links may be replaced during a run by
+// something that is no less secret.
+func (r *Resolved) HiddenLinks() []HiddenLink { return r.data.HiddenLinks }
 
 // Home is the home directory that "~" means, or "/" where there is none.
 func (r *Resolved) Home() string { return r.data.Home }

@@ -22,6 +22,7 @@ type replacement struct {
 	name string
 	path string // in the directory outside; "work/…" is in the workspace
 	act  func(name, secret string) error
+	link bool // the hidden path is a link to a file beside it
 	dies bool // the sandbox is killed
 }
 
@@ -62,6 +63,8 @@ func replacements() []replacement {
 		{name: "of the workspace, removed and made", path: "work/key", act: again},
 		{name: "directory above replaced", path: "sub/deep/key", act: above},
 		{name: "directory replaced", path: "dir/key", act: above, dies: true},
+		{name: "a link, renamed over", path: "key", act: over, link: true},
+		{name: "a link, removed and made", path: "key", act: again, link: true},
 		{name: "by a link", path: "key", act: func(name, secret string) error {
 			if err := os.WriteFile(name+".real", []byte(secret), 0o600); err != nil {
 				return err
@@ -87,6 +90,11 @@ func TestHiddenReplaced(t *testing.T) {
 				name := filepath.Join(w.outside, r.path)
 				if in, ok := strings.CutPrefix(r.path, "work/"); ok {
 					name = filepath.Join(w.work, in)
+				}
+				if r.link {
+					w.write(name+".target", "old")
+					w.must(os.Symlink("key.target", name))
+					return w, name
 				}
 				return w, w.write(name, "old")
 			}
