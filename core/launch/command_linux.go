@@ -29,6 +29,10 @@ func (s *Sandbox) Start(ctx context.Context, c Command) (*Process, error) {
 		s.mu.Unlock()
 		return nil, diag.New(diag.LaunchFailed, "the sandbox is closed", "")
 	}
+	if s.killed.Load() {
+		s.mu.Unlock()
+		return nil, diag.New(diag.LaunchFailed, "the sandbox was killed, because a protected or hidden path was replaced from outside", "")
+	}
 	s.running.Add(1)
 	s.mu.Unlock()
 	p, err := s.startFiles(ctx, c)

@@ -112,21 +112,13 @@ func (w *watch) uncovered(h *hiddenPath, dir bool) {
 	}
 	if dir && !h.optional {
 		w.kill()
+		_ = w.cover(h) // what is killed does not die at once
 		w.tell(diag.Diagnostic{Code: diag.HiddenChanged,
 			Message: fmt.Sprintf("%s was replaced from outside during the run, and a command may have entered it before it could be hidden again; the sandbox was killed", diag.Quote(h.path)),
 			Remedy:  "replace it while nothing runs"})
 		return
 	}
-	err := retry(func() error {
-		host, dir, err := w.sandbox.covers.look(h.path)
-		if err != nil || !host {
-			return nil // it is gone, or covered
-		}
-		if err := w.sandbox.coverAgain(h.path, dir); err != nil {
-			return err
-		}
-		return errAgain
-	})
+	err := w.cover(h)
 	if err == nil && !h.optional {
 		err = retry(func() error { return openForNobody(h.path) })
 	}
@@ -140,6 +132,21 @@ func (w *watch) uncovered(h *hiddenPath, dir bool) {
 	if !h.optional {
 		w.replaced(h, "it is hidden again")
 	}
+}
+
+// cover covers what commands find under a hidden name, until they find nothing
+// of the host there.
+func (w *watch) cover(h *hiddenPath) error {
+	return retry(func() error {
+		host, dir, err := w.sandbox.covers.look(h.path)
+		if err != nil || !host {
+			return nil // it is gone, or covered
+		}
+		if err := w.sandbox.coverAgain(h.path, dir); err != nil {
+			return err
+		}
+		return errAgain
+	})
 }
 
 // errAgain has retry look once more.

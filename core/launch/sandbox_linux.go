@@ -9,6 +9,7 @@ import (
 	"os"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -34,6 +35,8 @@ type Sandbox struct {
 	holds    *holds
 	git      *gitState
 	watch    *watch
+
+	killed atomic.Bool // by the watch
 
 	diagMu sync.Mutex
 	diag   int // netlink socket of the sandbox's network namespace

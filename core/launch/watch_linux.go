@@ -322,6 +322,7 @@ func (w *watch) tell(d diag.Diagnostic) { tell(w.sandbox.options.Report, d) }
 func (w *watch) kill() {
 	w.broken = true
 	if !w.over {
+		w.sandbox.killed.Store(true) // nothing is started while it dies
 		_ = unix.PidfdSendSignal(w.initFD, unix.SIGKILL, nil, 0)
 	}
 }
