@@ -45,6 +45,13 @@ func (p *Plan) Explain(w io.Writer) error {
 			groups[3] = append(groups[3], st.Path)
 		case Cover:
 			groups[4] = append(groups[4], st.Path)
+		case TempDir:
+			groups[0] = append(groups[0], st.Parent+"/* (private)")
+		case Seatbelt:
+			network = seatbeltNetwork(st)
+			for i, list := range [][]string{st.Write, st.Protect, st.Show, st.Absent, st.Hide} {
+				groups[i] = append(groups[i], list...)
+			}
 		case Watch:
 			groups[5] = append(groups[5], st.Quarantine...)
 		}

@@ -52,8 +52,8 @@ type EnvEdit struct {
 	Unset bool   `json:"unset,omitempty"`
 }
 
-// Step is one of the types of steps.go and seccomp.go. The set is closed: the launcher
-// refuses what it does not know.
+// Step is one of the types of steps.go, seccomp.go and seatbelt.go. The set is
+// closed: the launcher refuses what it does not know.
 type Step interface {
 	// Name is the step's name in JSON and in messages.
 	Name() string

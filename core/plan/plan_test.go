@@ -58,11 +58,11 @@ func sample() *Plan {
 	}
 }
 
-// TestSampleIsWhole: the tests below speak of every step.
+// TestSampleIsWhole: the samples of both systems speak of every step.
 func TestSampleIsWhole(t *testing.T) {
 	t.Parallel()
 	names := map[string]bool{}
-	for _, s := range sample().Steps {
+	for _, s := range append(sample().Steps, darwinSample().Steps...) {
 		names[s.Name()] = true
 	}
 	for _, s := range steps() {
@@ -209,6 +209,11 @@ func FuzzDecode(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(whole)
+	darwin, err := Encode(darwinSample())
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(darwin)
 	f.Add([]byte(`{"format":1,"backend":"x","os":"linux","arch":"arm64","claims":{},"steps":[]}`))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		p, err := Decode(text)

@@ -56,12 +56,18 @@ func (p *Plan) Validate() error {
 		if err := checkStep(s); err != nil {
 			return invalid("step %d, %s: %v", i, s.Name(), err)
 		}
+		if p.OS != "darwin" && onDarwinOnly(s) {
+			return invalid("step %d, %s, is unknown on %s", i, s.Name(), p.OS)
+		}
 		switch s.(type) {
 		case Private, Cover, MountPoint, Link, Devices, Hold:
 			if !seen["scratch"] {
 				return invalid("step %d, %s, needs a scratch before it", i, s.Name())
 			}
 		}
+	}
+	if p.OS == "darwin" {
+		return p.checkDarwin(seen)
 	}
 	if len(p.Steps) > 0 && !seen["namespaces"] {
 		return invalid("the steps do not begin with namespaces")
@@ -80,7 +86,7 @@ func order(s Step) (rank int, single bool) {
 		return 0, true
 	case ReadOnlyRoot:
 		return 1, true
-	case Scratch:
+	case Scratch, TempDir:
 		return 2, true
 	case Devices, Proc, Watch, Limits, ProcessGroup, Broker:
 		return 3, true
@@ -193,6 +199,10 @@ func checkStep(s Step) error {
 		}
 	case Seccomp:
 		return checkSeccomp(st)
+	case TempDir:
+		return belowRoot(st.Parent)
+	case Seatbelt:
+		return checkSeatbelt(st)
 	}
 	return nil
 }

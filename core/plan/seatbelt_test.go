@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package plan
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/caisson-sandbox/caisson/core/diag"
+	"github.com/caisson-sandbox/caisson/core/guarantee"
+)
+
+const sampleProfile = "(version 1)\n(deny default)\n(allow file-write* (subpath (param \"TMP\")))\n"
+
+// darwinSample is a plan with every step that the launcher of macOS knows.
+func darwinSample() *Plan {
+	return &Plan{
+		Format: Format, Backend: "darwin/seatbelt", OS: "darwin", Arch: "arm64",
+		Claims: guarantee.Set{guarantee.WriteConfined: {By: guarantee.ByKernel, Note: "MODELLED"}},
+		Steps: []Step{
+			TempDir{Parent: "/private/var/folders/zz/me/T/caisson"},
+			Watch{Report: []string{"/w/.gitmodules"}},
+			Limits{Milliseconds: 1},
+			ProcessGroup{Own: true},
+			Seatbelt{
+				Profile: sampleProfile, Network: "ports", Ports: []int{5432}, Write: []string{"/w"}, Protect: []string{"/w/.git/hooks"},
+				Absent: []string{"/w/.mcp.json"}, Show: []string{"/h/.ssh/known_hosts"}, Hide: []string{"/h/.ssh"},
+			},
+		},
+		Env: []EnvEdit{{Name: "CAISSON", Value: "1"}},
+	}
+}
+
+func TestDarwinGolden(t *testing.T) {
+	t.Parallel()
+	text, err := Encode(darwinSample())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var explained bytes.Buffer
+	if err := darwinSample().Explain(&explained); err != nil {
+		t.Fatal(err)
+	}
+	for name, got := range map[string][]byte{"darwin.json": text, "darwin-explain.golden": explained.Bytes()} {
+		file := filepath.Join("testdata", name)
+		if *update {
+			if err := os.WriteFile(file, got, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(got, want) {
+			t.Errorf("differs from %s:\n%s", file, got)
+		}
+	}
+	got, err := Decode(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(got, darwinSample()) {
+		t.Errorf("got %+v\nwant %+v", got, darwinSample())
+	}
+}
+
+func TestDarwinRefuses(t *testing.T) {
+	t.Parallel()
+	seatbelt := func(change func(*Seatbelt)) func(*Plan) {
+		return func(p *Plan) {
+			s := p.Steps[4].(Seatbelt)
+			change(&s)
+			p.Steps[4] = s
+		}
+	}
+	for _, c := range []struct {
+		name   string
+		change func(*Plan)
+		want   string
+	}{
+		{"a step of another system", func(p *Plan) { p.Steps = append([]Step{ReadOnlyRoot{}}, p.Steps...) }, "read-only-root, is unknown on darwin"},
+		{"no profile", func(p *Plan) { p.Steps = p.Steps[:4] }, "no seatbelt"},
+		{"a profile on Linux", func(p *Plan) { p.OS = "linux" }, "temp-dir, is unknown on linux"},
+		{"two profiles", func(p *Plan) { p.Steps = append(p.Steps, p.Steps[4]) }, "once"},
+		{"a profile that allows by default", seatbelt(func(s *Seatbelt) { s.Profile = "(version 1)\n(allow default)\n" }), "denying everything"},
+		{"a profile with NUL", seatbelt(func(s *Seatbelt) { s.Profile += "\x00" }), "no text"},
+		{"an endless profile", seatbelt(func(s *Seatbelt) { s.Profile += strings.Repeat(" ", maxProfile) }), "too long"},
+		{"a parameter without a directory", func(p *Plan) { p.Steps = p.Steps[1:] }, "do not agree"},
+		{"a directory without a parameter", seatbelt(func(s *Seatbelt) { s.Profile = "(version 1)\n(deny default)\n" }), "do not agree"},
+		{"a network of no kind", seatbelt(func(s *Seatbelt) { s.Network = "some" }), `"some"`},
+		{"ports that do not count", seatbelt(func(s *Seatbelt) { s.Network = "none" }), "1 ports"},
+		{"no port", seatbelt(func(s *Seatbelt) { s.Ports = []int{0} }), "port 0"},
+		{"a relative path", seatbelt(func(s *Seatbelt) { s.Hide = []string{"x"} }), `"x"`},
+		{"the root for temporary files", func(p *Plan) { p.Steps[0] = TempDir{Parent: "/"} }, "root"},
+	} {
+		p := darwinSample()
+		c.change(p)
+		err := p.Validate()
+		var d *diag.Diagnostic
+		if !errors.As(err, &d) || d.Code != diag.PlanInvalid || !strings.Contains(d.Message, c.want) {
+			t.Errorf("%s: got %v, want plan-invalid with %s", c.name, err, c.want)
+		}
+	}
+}
