@@ -7,32 +7,10 @@ import (
 	"path"
 	"slices"
 
+	"github.com/caisson-sandbox/caisson/core/backend"
 	"github.com/caisson-sandbox/caisson/core/plan"
 	"github.com/caisson-sandbox/caisson/core/policy"
 )
-
-// cacheVariables are the variables by which build tools are told where their
-// cache is, each with its directory in the private store. XDG_CACHE_HOME is
-// not among them: browsers of test runners and models are read from there. So
-// is what tools only read in place: GOMODCACHE, CARGO_HOME.
-func cacheVariables() map[string]string {
-	return map[string]string{
-		"BUN_INSTALL_CACHE_DIR": "bun",
-		"CCACHE_DIR":            "ccache",
-		"COMPOSER_CACHE_DIR":    "composer",
-		"DENO_DIR":              "deno",
-		"GOCACHE":               "go-build",
-		"GOLANGCI_LINT_CACHE":   "golangci-lint",
-		"GRADLE_USER_HOME":      "gradle",
-		"PIP_CACHE_DIR":         "pip",
-		"SCCACHE_DIR":           "sccache",
-		"STATICCHECK_CACHE":     "staticcheck",
-		"UV_CACHE_DIR":          "uv",
-		"YARN_CACHE_FOLDER":     "yarn",
-		"ZIG_GLOBAL_CACHE_DIR":  "zig",
-		"npm_config_cache":      "npm",
-	}
-}
 
 // environment returns the edits of the commands' variables, sorted. What the
 // policy sets or passes by name stays as it says.
@@ -42,7 +20,7 @@ func environment(f Facts, r *policy.Resolved) []plan.EnvEdit {
 		vars["TMPDIR"], vars["TMP"], vars["TEMP"] = tmp, tmp, tmp
 	}
 	if store := r.CacheDir(); store != "" {
-		for name, dir := range cacheVariables() {
+		for name, dir := range backend.CacheVariables() {
 			vars[name] = path.Join(store, dir)
 		}
 	}

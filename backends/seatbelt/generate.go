@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package seatbelt
+
+import (
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/caisson-sandbox/caisson/backends/seatbelt/internal/sbpl"
+	"github.com/caisson-sandbox/caisson/core/policy"
+)
+
+// The laws that the generated profile keeps, so that it means the same whether
+// libsandbox takes the last rule of the file that matches or looks an operation
+// up by itself before its wildcard parents (both were reported):
+//
+//   - an operation that is allowed for everything is named once, at the top,
+//     by its widest name, and only narrowed afterwards;
+//   - all allowances stand before all denials;
+//   - nothing is allowed again inside what is denied: a denial leaves that out
+//     itself, by require-not;
+//   - a denial names every operation that was allowed on its objects.
+
+// Names of parameters, see plan.Seatbelt.
+const (
+	paramTmp = "TMP"
+	paramTTY = "TTY"
+)
+
+// dataVolume is where the volume of the user's files is mounted. Its
+// directories appear under "/" by firm links, and the kernel calls a file by
+// the short path; some releases did not always.
+const dataVolume = "/System/Volumes/Data"
+
+// generator makes the profile of one policy.
+type generator struct {
+	policy  *policy.Resolved
+	regions []*region
+	tmpDir  string // parent of the private temporary directory; empty: the caller's own is used
+}
+
+func (g *generator) profile() *sbpl.Profile {
+	return &sbpl.Profile{Sections: slices.Concat(
+		allowances(),
+		[]sbpl.Section{g.writable(), g.sockets(), g.network(), g.services()},
+		[]sbpl.Section{g.devices(), g.metadata(), g.roots(), g.protected(), g.hidden(), g.others()},
+	)}
+}
+
+func literal(name string) sbpl.Expr { return sbpl.Literal(sbpl.String(name)) }
+func subpath(name string) sbpl.Expr { return sbpl.Subpath(sbpl.String(name)) }
+func tmpPath() sbpl.Expr            { return sbpl.Param(paramTmp) }
+
+func allow(ops ...string) sbpl.Rule { return sbpl.Rule{Allow: true, Ops: ops} }
+func deny(ops ...string) sbpl.Rule  { return sbpl.Rule{Ops: ops} }
+
+// about completes a rule with what it is about; no filters, no rule.
+func about(r sbpl.Rule, filters ...sbpl.Expr) []sbpl.Rule {
+	if len(filters) == 0 {
+		return nil
+	}
+	r.Filters = filters
+	return []sbpl.Rule{r}
+}
+
+// writable allows the roots and what is writable again inside something that
+// is not. A root inside a root adds nothing.
+func (g *generator) writable() sbpl.Section {
+	var filters []sbpl.Expr
+	for _, r := range g.regions {
+		if r.access() == policy.Write && r.outer.access() != policy.Write {
+			filters = append(filters, subpath(r.rule.Path))
+		}
+	}
+	if g.tmpDir != "" {
+		filters = append(filters, sbpl.Subpath(tmpPath()))
+	}
+	return sbpl.Section{
+		Comment: "What the policy lets be written. file-link is about the file that gets a\nsecond name.",
+		Rules:   about(allow("file-write*", "file-link"), filters...),
+	}
+}
+
+// metadata keeps programs from becoming somebody else: a set-user-id program
+// of the caller would run as the caller for every user of the machine.
+func (*generator) metadata() sbpl.Section {
+	return sbpl.Section{
+		Comment: "No set-user-id or set-group-id bits.",
+		Rules:   about(deny("file-write-setugid"), subpath("/")),
+	}
+}
+
+// roots keeps each writable root, and each directory between a root and
+// something that is restricted inside it, in its place: whoever moved one away
+// and made it anew would leave the restriction behind.
+func (g *generator) roots() sbpl.Section {
+	var pins []string
+	pin := func(name string) {
+		if !slices.Contains(pins, name) {
+			pins = append(pins, name)
+		}
+	}
+	for _, r := range g.regions {
+		switch {
+		case r.access() == policy.Write && r.outer.access() != policy.Write:
+			if r.rule.Path != "/" {
+				pin(r.rule.Path)
+			}
+		case r.access() != policy.Write && r.outer.access() == policy.Write:
+			top := r.outer
+			for top.outer.access() == policy.Write {
+				top = top.outer
+			}
+			for _, dir := range between(top.rule.Path, r.rule.Path) {
+				pin(dir)
+			}
+		}
+	}
+	var filters []sbpl.Expr
+	for _, name := range pins {
+		filters = append(filters, literal(name))
+	}
+	if g.tmpDir != "" {
+		filters = append(filters, sbpl.Literal(tmpPath()))
+	}
+	return sbpl.Section{
+		Comment: "Writable roots, and the directories between them and what is restricted in\nthem, stay where they are.",
+		Rules:   about(deny("file-write-create", "file-write-unlink"), filters...),
+	}
+}
+
+// protected keeps what is restricted inside something writable from being
+// changed, replaced and, where it is absent, made.
+func (g *generator) protected() sbpl.Section {
+	s := sbpl.Section{Comment: "What is not writable inside something that is, present or absent, in every\nspelling."}
+	for _, r := range g.regions {
+		if r.access() == policy.Write || r.outer.access() != policy.Write {
+			continue
+		}
+		filter := spelledOut(r.rule.Path)
+		if again := r.carved(func(a policy.Access) bool { return a == policy.Write }); len(again) > 0 {
+			filter = []sbpl.Expr{sbpl.All(append([]sbpl.Expr{sbpl.Any(filter...)}, notBelow(again)...)...)}
+		}
+		s.Rules = append(s.Rules, about(deny("file-write*", "file-link"), filter...)...)
+	}
+	return s
+}
+
+// hidden keeps what is hidden from being read, run, copied or given another
+// name. Directories on the way to what is shown inside may be looked at, not
+// listed: programs ask for them to find the real path of what they opened.
+func (g *generator) hidden() sbpl.Section {
+	s := sbpl.Section{Comment: "What is hidden, in every spelling. Where something inside it is shown, the\ndirectories on the way have metadata and no content."}
+	for _, r := range g.regions {
+		if r.access() != policy.Hidden || r.outer != nil && r.outer.access() == policy.Hidden {
+			continue
+		}
+		filter := spelledOut(r.rule.Path)
+		if long := path.Join(dataVolume, r.rule.Path); !within(dataVolume, r.rule.Path) {
+			filter = append(filter, subpath(long))
+		}
+		shown := r.carved(func(a policy.Access) bool { return a != policy.Hidden })
+		if len(shown) == 0 {
+			s.Rules = append(s.Rules, about(deny("file-read*", "file-map-executable", "file-clone", "process-exec*"), filter...)...)
+			continue
+		}
+		var way []sbpl.Expr
+		for _, in := range shown {
+			for _, dir := range append([]string{r.rule.Path}, between(r.rule.Path, in.rule.Path)...) {
+				if f := literal(dir); !slices.ContainsFunc(way, func(e sbpl.Expr) bool { return e.Equal(f) }) {
+					way = append(way, f)
+				}
+			}
+		}
+		parts := append([]sbpl.Expr{sbpl.Any(filter...)}, notBelow(shown)...)
+		for _, f := range way {
+			parts = append(parts, sbpl.Not(f))
+		}
+		s.Rules = append(s.Rules, about(deny("file-read*", "file-map-executable", "file-clone", "process-exec*"), sbpl.All(parts...))...)
+		s.Rules = append(s.Rules, about(deny("file-read-data", "file-read-xattr"), way...)...)
+	}
+	return s
+}
+
+// others keeps the temporary directories of other sandboxes out of reach.
+// Their names may be seen.
+func (g *generator) others() sbpl.Section {
+	if g.tmpDir == "" {
+		return sbpl.Section{}
+	}
+	ops := []string{"file-read*", "file-map-executable", "file-clone", "process-exec*"}
+	if g.around(g.tmpDir).access() == policy.Write {
+		ops = append(ops, "file-write*", "file-link")
+	}
+	return sbpl.Section{
+		Comment: "The temporary directories of other sandboxes.",
+		Rules: about(deny(ops...),
+			sbpl.All(subpath(g.tmpDir), sbpl.Not(literal(g.tmpDir)), sbpl.Not(sbpl.Subpath(tmpPath())))),
+	}
+}
+
+// around is the innermost region that a path lies in, nil for none.
+func (g *generator) around(name string) *region {
+	var in *region
+	for _, r := range g.regions {
+		if within(r.rule.Path, name) {
+			in = r
+		}
+	}
+	return in
+}
+
+// spelledOut is the filter of a path and what is below it, however its last
+// name is spelled. The names before it exist, so the kernel knows how they are
+// written.
+func spelledOut(name string) []sbpl.Expr {
+	dir, base := path.Split(name)
+	if base == "" {
+		return []sbpl.Expr{subpath(name)}
+	}
+	filters := []sbpl.Expr{subpath(name)}
+	if pattern := spellings(base); pattern != quoted(base) || strings.Contains(base, `"`) {
+		filters = append(filters, sbpl.Regex("^"+quoted(dir)+pattern+"(/|$)"))
+	}
+	return filters
+}
+
+// notBelow leaves regions out of a rule.
+func notBelow(list []*region) []sbpl.Expr {
+	var filters []sbpl.Expr
+	for _, r := range list {
+		filters = append(filters, sbpl.Not(subpath(r.rule.Path)))
+	}
+	return filters
+}

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package seatbelt
+
+import (
+	"path"
+	"strings"
+
+	"github.com/caisson-sandbox/caisson/core/pathspec"
+	"github.com/caisson-sandbox/caisson/core/policy"
+)
+
+// region is a path rule with the rules directly inside it. A region stands for
+// all that it covers but for the regions inside.
+type region struct {
+	rule   policy.Rule
+	outer  *region // nil: the rest of the file system, which may be read
+	inside []*region
+}
+
+// access is what may be done in a region.
+func (r *region) access() policy.Access {
+	if r == nil {
+		return policy.Read
+	}
+	return r.rule.Access
+}
+
+// regions makes the tree of the rules, parents first. Names that are watched
+// are part of the region around them: what appears there is moved away or
+// reported, never refused.
+func regions(rules []policy.Rule) []*region {
+	var list, above []*region
+	for _, rule := range rules {
+		if rule.Hold == policy.HoldQuarantine || rule.Hold == policy.HoldReport {
+			continue
+		}
+		for len(above) > 0 && !within(above[len(above)-1].rule.Path, rule.Path) {
+			above = above[:len(above)-1]
+		}
+		r := &region{rule: rule}
+		if len(above) > 0 {
+			r.outer = above[len(above)-1]
+			r.outer.inside = append(r.outer.inside, r)
+		}
+		list, above = append(list, r), append(above, r)
+	}
+	return list
+}
+
+// carved returns the outermost regions inside r that have an access for which
+// is holds: what a rule about r must leave out.
+func (r *region) carved(is func(policy.Access) bool) []*region {
+	var list []*region
+	for _, in := range r.inside {
+		if is(in.access()) {
+			list = append(list, in)
+		} else {
+			list = append(list, in.carved(is)...)
+		}
+	}
+	return list
+}
+
+// between returns the directories above name and below dir, outermost first.
+func between(dir, name string) []string {
+	rest := strings.TrimPrefix(strings.TrimPrefix(name, strings.TrimSuffix(dir, "/")), "/")
+	names := strings.Split(rest, "/")
+	var list []string
+	for _, n := range names[:len(names)-1] {
+		dir = path.Join(dir, n)
+		list = append(list, dir)
+	}
+	return list
+}
+
+func within(dir, name string) bool { return pathspec.Darwin.Within(dir, name) }

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package seatbelt
+
+import (
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
+)
+
+// The usual volumes of macOS take names that differ in case or in Unicode
+// normalisation for one. The kernel compares what exists by the name that the
+// directory holds, and what is to be made by the name that was typed, and
+// whether a filter of a path folds case was reported both ways. So a name that
+// must not appear is denied twice: as it is, and by a pattern of all its
+// spellings.
+
+// ligatures are the letters that case folding turns into several, see
+// CaseFolding.txt of Unicode, status F: those that fold to plain letters.
+func ligatures() map[string][]string {
+	return map[string][]string{
+		"ffi": {"ﬃ"}, "ffl": {"ﬄ"}, "ff": {"ﬀ"}, "fi": {"ﬁ"}, "fl": {"ﬂ"}, "ss": {"ß", "ẞ"}, "st": {"ﬅ", "ﬆ"},
+	}
+}
+
+// unfolded spells ligatures out.
+func unfolded(name string) string {
+	return strings.NewReplacer("ﬃ", "ffi", "ﬄ", "ffl", "ﬀ", "ff", "ﬁ", "fi", "ﬂ", "fl", "ß", "ss", "ẞ", "ss", "ﬅ", "st", "ﬆ", "st").Replace(name)
+}
+
+// spellings is a pattern that matches every spelling of one name of a file.
+// Only letters, groups and alternatives are used: what a class holds beyond
+// ASCII is read differently by different releases.
+func spellings(name string) string {
+	name = unfolded(name)
+	var b strings.Builder
+	for len(name) > 0 {
+		if group, ok := ligature(name); ok {
+			b.WriteString(alternatives(group))
+			name = name[len(group):]
+			continue
+		}
+		_, n := utf8.DecodeRuneInString(name)
+		n += boundary(name[n:]) // a letter with its marks
+		b.WriteString(spelled(name[:n]))
+		name = name[n:]
+	}
+	return b.String()
+}
+
+// boundary returns where the first letter of a text begins: how many bytes of
+// marks belong to what comes before the text.
+func boundary(text string) int {
+	if n := norm.NFD.FirstBoundaryInString(text); n >= 0 {
+		return n
+	}
+	return len(text)
+}
+
+// ligature returns the letters at the start of a name that a ligature may
+// stand for.
+func ligature(name string) (string, bool) {
+	lower := strings.Map(func(r rune) rune {
+		if r >= 'A' && r <= 'Z' {
+			return r + 'a' - 'A'
+		}
+		return r
+	}, name[:min(len(name), 3)])
+	for _, letters := range []string{"ffi", "ffl", "ff", "fi", "fl", "ss", "st"} {
+		if strings.HasPrefix(lower, letters) && boundary(name[len(letters):]) == 0 {
+			return name[:len(letters)], true
+		}
+	}
+	return "", false
+}
+
+// alternatives matches a group of plain letters, or what may stand for parts.
+func alternatives(letters string) string {
+	var list []string
+	for rest := []string{""}; len(rest) > 0; {
+		pattern := rest[0]
+		rest = rest[1:]
+		done, text, _ := strings.Cut(pattern, "\x00")
+		if pattern == "" {
+			text = letters
+		}
+		if text == "" {
+			list = append(list, done)
+			continue
+		}
+		rest = append(rest, done+spelled(text[:1])+"\x00"+text[1:])
+		for n := 2; n <= len(text); n++ {
+			for _, one := range ligatures()[strings.ToLower(text[:n])] {
+				rest = append(rest, done+one+"\x00"+text[n:])
+			}
+		}
+	}
+	return "(" + strings.Join(list, "|") + ")"
+}
+
+// spelled matches one letter with its marks, in every case and normal form.
+func spelled(letter string) string {
+	forms := []string{""}
+	for _, r := range norm.NFC.String(letter) {
+		var next []string
+		for _, f := range forms {
+			for _, o := range orbit(r) {
+				next = append(next, f+string(o))
+			}
+		}
+		forms = next
+		if len(forms) > 256 { // nobody writes so many marks on one letter
+			forms = []string{letter}
+			break
+		}
+	}
+	var all []string
+	for _, f := range append(forms, letter) {
+		for _, form := range []string{f, norm.NFC.String(f), norm.NFD.String(f)} {
+			if !slices.Contains(all, form) {
+				all = append(all, form)
+			}
+		}
+	}
+	if len(all) == 1 {
+		return quoted(all[0])
+	}
+	slices.Sort(all)
+	if slices.ContainsFunc(all, func(s string) bool { return len(s) != 1 }) {
+		for i, s := range all {
+			all[i] = quoted(s)
+		}
+		return "(" + strings.Join(all, "|") + ")"
+	}
+	return "[" + strings.Join(all, "") + "]"
+}
+
+// orbit returns the runes that equal r but for case.
+func orbit(r rune) []rune {
+	list := []rune{r}
+	for f := unicode.SimpleFold(r); f != r; f = unicode.SimpleFold(f) {
+		list = append(list, f)
+	}
+	return list
+}
+
+// quoted matches a text as it is. A pattern cannot hold a double quote; any
+// character stands for it there.
+func quoted(text string) string {
+	var b strings.Builder
+	for _, r := range text {
+		switch {
+		case r == '"':
+			b.WriteByte('.')
+			continue
+		case strings.ContainsRune(`\^$.[]|()*+?{}`, r):
+			b.WriteByte('\\')
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
+}

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package seatbelt
+
+import (
+	"regexp"
+	"strings"
+	"testing"
+
+	"golang.org/x/text/unicode/norm"
+)
+
+func TestSpellings(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name      string
+		same, not []string
+	}{
+		{".git", []string{".git", ".GIT", ".gIt"}, []string{".gi", ".gitx", "xgit", ".g*t"}},
+		{"hooks", []string{"Hooks", "HOOKS", "hoo\u212as", "hook\u017f"}, []string{"hook", "hocks"}},
+		{"config", []string{"CONFIG", "con\ufb01g"}, []string{"conflg", "con\ufb02g"}},
+		{"office", []string{"o\ufb03ce", "o\ufb00ice", "of\ufb01ce", "OFFICE"}, []string{"o\ufb04ce"}},
+		{"stra\u00dfe", []string{"STRASSE", "stra\u1e9ee", "strasse", "stra\u017f\u017fe"}, []string{"strase"}},
+		{"caf\u00e9", []string{"cafe\u0301", "CAF\u00c9", "CAFE\u0301"}, []string{"cafe", "caf\u00e8"}},
+		{"e\u0301", []string{"\u00e9", "\u00c9", "E\u0301"}, []string{"e"}},
+		{"a.b[c](d)*+?{1}|^$\\", []string{"A.B[C](D)*+?{1}|^$\\"}, []string{"axb[c](d)*+?{1}|^$\\", "a.b[c](d)"}},
+		{"\U0001f512 key", []string{"\U0001f512 KEY"}, []string{"key"}},
+		{"\ud55c\uae00", []string{norm.NFD.String("\ud55c\uae00")}, []string{"\ud55c"}},
+		{"st\u0301", []string{"S\u0164\u0301"[:1] + "t\u0301", "ST\u0301"}, []string{"st"}},
+		{`a"b`, []string{`a"b`, `A"B`}, []string{"ab"}},
+	} {
+		pattern := regexp.MustCompile("^(?:" + spellings(c.name) + ")$")
+		for _, s := range append(c.same, c.name) {
+			if !pattern.MatchString(s) {
+				t.Errorf("%s: %s does not match %q", c.name, pattern, s)
+			}
+		}
+		for _, s := range c.not {
+			if pattern.MatchString(s) {
+				t.Errorf("%s: %s matches %q", c.name, pattern, s)
+			}
+		}
+	}
+}
+
+// FuzzSpellings wants a pattern that every engine reads, and that matches the
+// name in each case and normal form.
+func FuzzSpellings(f *testing.F) {
+	for _, s := range []string{".git", "caf\u00e9", "\ufb01\ufb03", "a\"b", "e\u0301\u0323", "\u0345", "st\u0301", "\u1e9e"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, name string) {
+		name = strings.ToValidUTF8(name, "")
+		if name == "" || len(name) > 200 || strings.ContainsFunc(name, func(r rune) bool { return r == '/' || r < ' ' }) {
+			t.Skip()
+		}
+		text := spellings(name)
+		if strings.Contains(text, `"`) {
+			t.Errorf("%q: the pattern %q holds a quote", name, text)
+		}
+		pattern, err := regexp.Compile("^(?:" + text + ")$")
+		if err != nil {
+			t.Fatalf("%q: %v", name, err)
+		}
+		for _, form := range []string{name, norm.NFC.String(name), norm.NFD.String(name)} {
+			if !pattern.MatchString(form) {
+				t.Errorf("%q: %s does not match %q", name, text, form)
+			}
+		}
+	})
+}
