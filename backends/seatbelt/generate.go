@@ -44,7 +44,7 @@ func (g *generator) profile() *sbpl.Profile {
 	return &sbpl.Profile{Sections: slices.Concat(
 		allowances(),
 		[]sbpl.Section{g.writable(), g.sockets(), g.network(), g.services()},
-		[]sbpl.Section{g.devices(), g.metadata(), g.roots(), g.protected(), g.hidden(), g.others()},
+		[]sbpl.Section{g.devices(), g.volume(), g.metadata(), g.roots(), g.protected(), g.hidden(), g.others()},
 	)}
 }
 
@@ -80,6 +80,21 @@ func (g *generator) writable() sbpl.Section {
 		Comment: "What the policy lets be written. file-link is about the file that gets a\nsecond name.",
 		Rules:   about(allow("file-write*", "file-link"), filters...),
 	}
+}
+
+// everywhere reports whether the whole file system is a writable root.
+func (g *generator) everywhere() bool {
+	return slices.ContainsFunc(g.regions, func(r *region) bool { return r.access() == policy.Write && r.rule.Path == "/" })
+}
+
+// volume keeps the other name of the data volume from being a way around what
+// is protected by the usual one.
+func (g *generator) volume() sbpl.Section {
+	s := sbpl.Section{Comment: "Nothing is written under the second name of the data volume."}
+	if g.everywhere() {
+		s.Rules = about(deny("file-write*", "file-link"), subpath(dataVolume))
+	}
+	return s
 }
 
 // metadata keeps programs from becoming somebody else: a set-user-id program

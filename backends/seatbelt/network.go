@@ -106,9 +106,8 @@ func (g *generator) devices() sbpl.Section {
 	}
 	s := sbpl.Section{Comment: "No device but the standard ones and the terminals of the sandbox, and nothing\ntyped into a terminal."}
 	s.Rules = append(s.Rules, about(deny("file-read-data"), sbpl.All(parts...))...)
-	if slices.ContainsFunc(g.regions, func(r *region) bool { return r.access() == policy.Write && within(r.rule.Path, "/dev") }) {
-		s.Rules = append(s.Rules, about(deny("file-write*", "file-link"), sbpl.All(append([]sbpl.Expr{
-			sbpl.Any(subpath("/dev"), subpath(dataVolume))}, parts[2:]...)...))...)
+	if g.everywhere() {
+		s.Rules = append(s.Rules, about(deny("file-write*", "file-link"), sbpl.All(append(parts[:1:1], parts[2:]...)...))...)
 	}
 	s.Rules = append(s.Rules, about(deny("file-ioctl"), sbpl.Form("ioctl-command", sbpl.Symbol("#x80017472")))...)
 	return s
