@@ -116,6 +116,14 @@ func (g *generator) roots() sbpl.Section {
 			pins = append(pins, name)
 		}
 	}
+	way := func(in *region, name string) {
+		for in.outer.access() == policy.Write {
+			in = in.outer
+		}
+		for _, dir := range between(in.rule.Path, name) {
+			pin(dir)
+		}
+	}
 	for _, r := range g.regions {
 		switch {
 		case r.access() == policy.Write && r.outer.access() != policy.Write:
@@ -123,14 +131,12 @@ func (g *generator) roots() sbpl.Section {
 				pin(r.rule.Path)
 			}
 		case r.access() != policy.Write && r.outer.access() == policy.Write:
-			top := r.outer
-			for top.outer.access() == policy.Write {
-				top = top.outer
-			}
-			for _, dir := range between(top.rule.Path, r.rule.Path) {
-				pin(dir)
-			}
+			way(r.outer, r.rule.Path)
 		}
+	}
+	if in := g.around(g.tmpDir); g.tmpDir != "" && in.access() == policy.Write {
+		way(in, g.tmpDir)
+		pin(g.tmpDir)
 	}
 	var filters []sbpl.Expr
 	for _, name := range pins {
