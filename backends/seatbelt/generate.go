@@ -199,7 +199,7 @@ func (g *generator) hidden() sbpl.Section {
 			parts = append(parts, sbpl.Not(f))
 		}
 		s.Rules = append(s.Rules, about(deny("file-read*", "file-map-executable", "file-clone", "process-exec*"), sbpl.All(parts...))...)
-		s.Rules = append(s.Rules, about(deny("file-read-data", "file-read-xattr"), way...)...)
+		s.Rules = append(s.Rules, about(deny("file-read-data", "file-read-xattr", "file-map-executable", "file-clone", "process-exec*"), way...)...)
 	}
 	return s
 }

@@ -101,34 +101,40 @@ func alternatives(letters string) string {
 	return "(" + strings.Join(list, "|") + ")"
 }
 
-// spelled matches one letter with its marks, in every case and normal form.
-func spelled(letter string) string {
+// maxForms bounds the case variants of one letter with marks. Nobody writes so
+// many marks on one; such a letter is matched as it is written.
+const maxForms = 256
+
+// cased returns a text in every combination of cases.
+func cased(text string) []string {
 	forms := []string{""}
-	for _, r := range norm.NFC.String(letter) {
+	for _, r := range text {
 		var next []string
 		for _, f := range forms {
 			for _, o := range orbit(r) {
 				next = append(next, f+string(o))
 			}
 		}
-		forms = next
-		if len(forms) > 256 { // nobody writes so many marks on one letter
-			forms = []string{letter}
-			break
+		if forms = next; len(forms) > maxForms {
+			return nil
 		}
 	}
+	return forms
+}
+
+// spelled matches one letter with its marks, in every case and normal form.
+func spelled(letter string) string {
+	forms := append([]string{letter}, cased(norm.NFC.String(letter))...)
+	forms = append(forms, cased(norm.NFD.String(letter))...)
 	var all []string
-	for _, f := range append(forms, letter) {
-		for _, form := range []string{f, norm.NFC.String(f), norm.NFD.String(f)} {
-			if !slices.Contains(all, form) {
-				all = append(all, form)
-			}
-		}
+	for _, f := range forms {
+		all = append(all, f, norm.NFC.String(f), norm.NFD.String(f))
 	}
+	slices.Sort(all)
+	all = slices.Compact(all)
 	if len(all) == 1 {
 		return quoted(all[0])
 	}
-	slices.Sort(all)
 	if slices.ContainsFunc(all, func(s string) bool { return len(s) != 1 }) {
 		for i, s := range all {
 			all[i] = quoted(s)

@@ -40,6 +40,7 @@ func (p *Profile) Decide(m Model, op string, r Request) bool {
 	if !ok {
 		return false
 	}
+	r = r.in(m)
 	if m.Flat {
 		return p.flat(m, op, r)
 	}

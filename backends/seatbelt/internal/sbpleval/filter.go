@@ -29,6 +29,8 @@ type Request struct {
 	Local, Remote string
 	Domain        string // of a socket: AF_INET, AF_UNIX, AF_SYSTEM, AF_ROUTE
 	Protocol      int
+
+	folded string // of Path, set where the model folds
 }
 
 // filter reports whether a request matches under a model.
@@ -170,11 +172,15 @@ func (in *interpreter) path(n node, h string, args []node) (filter, error) {
 	if strings.ContainsFunc(want, unicode.IsControl) {
 		return nil, failAt(args[0], "a control character in %q", want)
 	}
+	plain, folded := want, fold(want)
 	return func(m Model, r Request) bool {
 		if r.Path == "" {
 			return false
 		}
-		got, want := m.key(r.Path), m.key(want)
+		got, want := r.Path, plain
+		if m.Fold {
+			got, want = r.folded, folded
+		}
 		switch h {
 		case "subpath":
 			return got == want || strings.HasPrefix(got, strings.TrimSuffix(want, "/")+"/")
@@ -185,16 +191,25 @@ func (in *interpreter) path(n node, h string, args []node) (filter, error) {
 	}, nil
 }
 
-// key is the form by which paths are compared.
-func (m Model) key(p string) string {
+// in completes a request for a model.
+func (r Request) in(m Model) Request {
 	if m.Fold {
-		return fold(p)
+		r.folded = fold(r.Path)
 	}
-	return p
+	return r
 }
 
 // fold is what a volume that ignores case and normalisation takes a name for.
-func fold(s string) string { return norm.NFD.String(cases.Fold().String(norm.NFD.String(s))) }
+func fold(s string) string {
+	plain := true
+	for i := 0; i < len(s); i++ {
+		plain = plain && s[i] < 0x80
+	}
+	if plain {
+		return strings.ToLower(s)
+	}
+	return norm.NFD.String(cases.Fold().String(norm.NFD.String(s)))
+}
 
 // address makes a filter of one end of a connection. The host is * or
 // localhost; with any other one the profile is not compiled.
@@ -216,7 +231,7 @@ func (in *interpreter) address(n node, h string, args []node) (filter, error) {
 		}
 		return func(m Model, r Request) bool {
 			name, ok := strings.CutPrefix(end(r), "unix ")
-			return ok && f(m, Request{Path: name})
+			return ok && f(m, Request{Path: name}.in(m))
 		}, nil
 	}
 	v, err := in.eval(args[1])
@@ -260,7 +275,7 @@ const OwnAddress = "192.0.2.1"
 // characters, escaped punctuation, groups, alternatives, classes of single
 // characters and ranges, the repeats * + ? and the anchors.
 func pattern(n node, text string) (*regexp.Regexp, error) {
-	if bad := regexp.MustCompile(`\\[A-Za-z0-9]|\(\?|[{}]|\[\^?\]|\[\[|\*\?|\+\?|\?\?`).FindString(escapesOut(text)); bad != "" {
+	if bad := unportable.FindString(escapes.ReplaceAllString(text, "_")); bad != "" {
 		return nil, failAt(n, "the pattern holds %q, which not every release reads alike", bad)
 	}
 	re, err := regexp.Compile(text)
@@ -270,8 +285,7 @@ func pattern(n node, text string) (*regexp.Regexp, error) {
 	return re, nil
 }
 
-// escapesOut drops escaped punctuation, so that what is left has its special
-// meaning.
-func escapesOut(text string) string {
-	return regexp.MustCompile(`\\[^A-Za-z0-9]`).ReplaceAllString(text, "_")
-}
+var (
+	unportable = regexp.MustCompile(`\\[A-Za-z0-9]|\(\?|[{}]|\[\^?\]|\[\[|\*\?|\+\?|\?\?`)
+	escapes    = regexp.MustCompile(`\\[^A-Za-z0-9]`) // of punctuation
+)

@@ -37,7 +37,7 @@ func Interpret(text string, params map[string]string) (*Profile, error) {
 	if err != nil {
 		return nil, err
 	}
-	in := &interpreter{params: params, defined: map[string]value{}, profile: &Profile{up: parents()}}
+	in := &interpreter{params: params, defined: map[string]value{}, profile: &Profile{up: parents}}
 	for i, n := range nodes {
 		if err := in.top(n, i == 0); err != nil {
 			return nil, err

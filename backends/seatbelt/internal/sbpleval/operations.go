@@ -8,7 +8,7 @@ import "strings"
 // wildcard stands above the operations that it names; some operations of files
 // stand beside file-read* and file-write*, not below them. The tree is that of
 // macOS 10.15, whose names later releases kept.
-func parents() map[string]string {
+var parents = func() map[string]string {
 	up := map[string]string{}
 	below := func(parent string, names ...string) {
 		for _, n := range names {
@@ -48,7 +48,7 @@ func parents() map[string]string {
 	below("sysctl*", "sysctl-read", "sysctl-write")
 	below("user-preference*", "user-preference-read", "user-preference-write")
 	return up
-}
+}()
 
 // canonical returns the name that an operation is known by: some have a second
 // one, most of those without the star.
@@ -56,10 +56,11 @@ func canonical(op string, up map[string]string) (string, bool) {
 	if op == "default" {
 		return op, true
 	}
-	if second := map[string]string{
-		"process-exec": "process-exec*", "ipc-posix-sem": "ipc-posix-sem*", "ipc-posix-shm": "ipc-posix-shm*", "file-unlink": "file-write-unlink",
-	}[op]; second != "" {
-		return second, true
+	switch op {
+	case "process-exec", "ipc-posix-sem", "ipc-posix-shm":
+		op += "*"
+	case "file-unlink":
+		op = "file-write-unlink"
 	}
 	_, ok := up[op]
 	return op, ok
@@ -68,7 +69,7 @@ func canonical(op string, up map[string]string) (string, bool) {
 // Operations returns every operation that is no wildcard and stands in the
 // group, such as "file-write*"; "" is all.
 func Operations(group string) []string {
-	up := parents()
+	up := parents
 	var list []string
 	for op := range up {
 		if strings.HasSuffix(op, "*") && hasChildren(op, up) {
