@@ -64,16 +64,16 @@ func about(r sbpl.Rule, filters ...sbpl.Expr) []sbpl.Rule {
 	return []sbpl.Rule{r}
 }
 
-// writable allows the roots and what is writable again inside something that
-// is not. A root inside a root adds nothing.
+// writable allows the outermost writable regions. What is writable inside one
+// is allowed with it, and left out of the denials.
 func (g *generator) writable() sbpl.Section {
 	var filters []sbpl.Expr
 	for _, r := range g.regions {
-		if r.access() == policy.Write && r.outer.access() != policy.Write {
+		if r.access() == policy.Write && !r.inside(policy.Write) {
 			filters = append(filters, subpath(r.rule.Path))
 		}
 	}
-	if g.tmpDir != "" {
+	if in := g.around(g.tmpDir); g.tmpDir != "" && in.access() != policy.Write {
 		filters = append(filters, sbpl.Subpath(tmpPath()))
 	}
 	return sbpl.Section{
@@ -136,7 +136,6 @@ func (g *generator) roots() sbpl.Section {
 	}
 	if in := g.around(g.tmpDir); g.tmpDir != "" && in.access() == policy.Write {
 		way(in, g.tmpDir)
-		pin(g.tmpDir)
 	}
 	var filters []sbpl.Expr
 	for _, name := range pins {
@@ -178,12 +177,12 @@ func (g *generator) hidden() sbpl.Section {
 			continue
 		}
 		filter := spelledOut(r.rule.Path)
-		if long := path.Join(dataVolume, r.rule.Path); !within(dataVolume, r.rule.Path) {
+		if long := path.Join(dataVolume, r.rule.Path); !within(dataVolume, r.rule.Path) && !r.inside(policy.Hidden) {
 			filter = append(filter, subpath(long))
 		}
 		shown := r.carved(func(a policy.Access) bool { return a != policy.Hidden })
 		if len(shown) == 0 {
-			s.Rules = append(s.Rules, about(deny("file-read*", "file-map-executable", "file-clone", "process-exec*"), filter...)...)
+			s.Rules = append(s.Rules, about(deny(readOps()...), filter...)...)
 			continue
 		}
 		var way []sbpl.Expr
@@ -198,7 +197,7 @@ func (g *generator) hidden() sbpl.Section {
 		for _, f := range way {
 			parts = append(parts, sbpl.Not(f))
 		}
-		s.Rules = append(s.Rules, about(deny("file-read*", "file-map-executable", "file-clone", "process-exec*"), sbpl.All(parts...))...)
+		s.Rules = append(s.Rules, about(deny(readOps()...), sbpl.All(parts...))...)
 		s.Rules = append(s.Rules, about(deny("file-read-data", "file-read-xattr", "file-map-executable", "file-clone", "process-exec*"), way...)...)
 	}
 	return s
@@ -207,18 +206,21 @@ func (g *generator) hidden() sbpl.Section {
 // others keeps the temporary directories of other sandboxes out of reach.
 // Their names may be seen.
 func (g *generator) others() sbpl.Section {
+	s := sbpl.Section{Comment: "The temporary directories of other sandboxes."}
 	if g.tmpDir == "" {
-		return sbpl.Section{}
+		return s
 	}
-	ops := []string{"file-read*", "file-map-executable", "file-clone", "process-exec*"}
+	all, own, dir := subpath(g.tmpDir), sbpl.Not(sbpl.Subpath(tmpPath())), sbpl.Not(literal(g.tmpDir))
+	s.Rules = about(deny(readOps()...), sbpl.All(all, own, dir))
 	if g.around(g.tmpDir).access() == policy.Write {
-		ops = append(ops, "file-write*", "file-link")
+		s.Rules = append(s.Rules, about(deny("file-write*", "file-link"), sbpl.All(all, own))...)
 	}
-	return sbpl.Section{
-		Comment: "The temporary directories of other sandboxes.",
-		Rules: about(deny(ops...),
-			sbpl.All(subpath(g.tmpDir), sbpl.Not(literal(g.tmpDir)), sbpl.Not(sbpl.Subpath(tmpPath())))),
-	}
+	return s
+}
+
+// readOps are the operations that tell what is in a file, or run it.
+func readOps() []string {
+	return []string{"file-read*", "file-map-executable", "file-clone", "process-exec*"}
 }
 
 // around is the innermost region that a path lies in, nil for none.

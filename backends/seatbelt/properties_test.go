@@ -165,7 +165,7 @@ func pinnedPaths(r *policy.Resolved) map[string]bool {
 func onWay(r *policy.Resolved, name string) bool {
 	return slices.ContainsFunc(r.Rules(), func(rule policy.Rule) bool {
 		return rule.Access != policy.Hidden && rule.Hold != policy.HoldQuarantine && rule.Hold != policy.HoldReport &&
-			strings.HasPrefix(rule.Path, name+"/")
+			within(name, rule.Path) && len(rule.Path) > len(name)
 	})
 }
 

@@ -15,7 +15,7 @@ import (
 type region struct {
 	rule   policy.Rule
 	outer  *region // nil: the rest of the file system, which may be read
-	inside []*region
+	within []*region
 }
 
 // access is what may be done in a region.
@@ -24,6 +24,16 @@ func (r *region) access() policy.Access {
 		return policy.Read
 	}
 	return r.rule.Access
+}
+
+// inside reports whether r lies in a region of an access, however deep.
+func (r *region) inside(a policy.Access) bool {
+	for out := r.outer; out != nil; out = out.outer {
+		if out.access() == a {
+			return true
+		}
+	}
+	return false
 }
 
 // regions makes the tree of the rules, parents first. Names that are watched
@@ -41,7 +51,7 @@ func regions(rules []policy.Rule) []*region {
 		r := &region{rule: rule}
 		if len(above) > 0 {
 			r.outer = above[len(above)-1]
-			r.outer.inside = append(r.outer.inside, r)
+			r.outer.within = append(r.outer.within, r)
 		}
 		list, above = append(list, r), append(above, r)
 	}
@@ -52,7 +62,7 @@ func regions(rules []policy.Rule) []*region {
 // is holds: what a rule about r must leave out.
 func (r *region) carved(is func(policy.Access) bool) []*region {
 	var list []*region
-	for _, in := range r.inside {
+	for _, in := range r.within {
 		if is(in.access()) {
 			list = append(list, in)
 		} else {

@@ -18,15 +18,19 @@ type Model struct {
 	// Mapped is true where localhost includes IPv4 addresses mapped to IPv6 and
 	// the addresses of the host's own interfaces.
 	Mapped bool
+	// NoPatterns is true where patterns of paths match nothing. No kernel is
+	// like that; it shows what would be left if the engine read one otherwise
+	// than was meant, as engines of different releases did.
+	NoPatterns bool
 }
 
-// Models returns all readings.
+// Models returns all readings that were reported.
 func Models() []Model {
 	var list []Model
 	for _, flat := range []bool{false, true} {
 		for _, fold := range []bool{false, true} {
 			for _, mapped := range []bool{false, true} {
-				list = append(list, Model{flat, fold, mapped})
+				list = append(list, Model{Flat: flat, Fold: fold, Mapped: mapped})
 			}
 		}
 	}

@@ -164,7 +164,7 @@ func (in *interpreter) path(n node, h string, args []node) (filter, error) {
 		if err != nil {
 			return nil, err
 		}
-		return func(_ Model, r Request) bool { return r.Path != "" && re.MatchString(r.Path) }, nil
+		return func(m Model, r Request) bool { return r.Path != "" && !m.NoPatterns && re.MatchString(r.Path) }, nil
 	}
 	if !path.IsAbs(want) || path.Clean(want) != want {
 		return nil, failAt(args[0], "no file has the path %q", want)
