@@ -5,9 +5,11 @@ package seatbelt
 import (
 	"encoding/json"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
+	"github.com/caisson-sandbox/caisson/backends/seatbelt/internal/sbpleval"
 	"github.com/caisson-sandbox/caisson/core/guarantee"
 	"github.com/caisson-sandbox/caisson/core/pathspec"
 	"github.com/caisson-sandbox/caisson/core/plan"
@@ -180,3 +182,14 @@ func profileOf(t testing.TB, p *plan.Plan) string {
 	t.Fatal("the plan has no profile")
 	return ""
 }
+
+func request(name string) sbpleval.Request {
+	return sbpleval.Request{Path: name, Type: "REGULAR-FILE"}
+}
+
+// connection is both ends at one address.
+func connection(end string) sbpleval.Request {
+	return sbpleval.Request{Remote: end, Local: end}
+}
+
+func itoa(n int) string { return strconv.Itoa(n) }
