@@ -54,7 +54,22 @@ func (s *source) rules() []policy.Rule {
 			list = append(list, r)
 		}
 	}
-	return list
+	// Names are watched in writable regions only.
+	return slices.DeleteFunc(list, func(r policy.Rule) bool {
+		return r.Hold != "" && !slices.Contains([]policy.Hold{policy.HoldDir, policy.HoldFile, policy.HoldLink}, r.Hold) && nearest(list, path.Dir(r.Path)) != policy.Write
+	})
+}
+
+// nearest is the access of the nearest rule around a path that is not watched.
+func nearest(list []policy.Rule, name string) policy.Access {
+	for ; name != "/"; name = path.Dir(name) {
+		for _, r := range list {
+			if r.Path == name && r.Hold != policy.HoldQuarantine && r.Hold != policy.HoldReport {
+				return r.Access
+			}
+		}
+	}
+	return policy.Read
 }
 
 // denied reports the first operation and reading under which something is
