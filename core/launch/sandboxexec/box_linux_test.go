@@ -1,0 +1,408 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package sandboxexec
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/caisson-sandbox/caisson/core/diag"
+	"github.com/caisson-sandbox/caisson/core/plan"
+)
+
+// scene is a state directory, a program that plays sandbox-exec, and a plan.
+type scene struct {
+	state, temp, record string
+	options             Options
+	plan                *plan.Plan
+	mu                  sync.Mutex
+	found               []diag.Diagnostic
+}
+
+func newScene(t *testing.T, mode string, steps ...plan.Step) *scene {
+	t.Helper()
+	if !landlocked() {
+		t.Skip("this kernel has no Landlock with rules of TCP, which plays sandbox-exec here")
+	}
+	dir, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &scene{state: filepath.Join(dir, "state"), temp: filepath.Join(dir, "tmp", "caisson"), record: filepath.Join(dir, "record")}
+	program := filepath.Join(dir, "sandbox-exec")
+	script := "#!/bin/sh\nexec '" + self + "' " + fakeWord + " " + mode + " '" + s.record + "' \"$@\"\n"
+	if err := os.WriteFile(program, []byte(script), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	s.options = Options{
+		Program: program, Stage: self, StateDir: s.state, Patience: 10 * time.Second, System: procFS{},
+		Report: func(d diag.Diagnostic) {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.found = append(s.found, d)
+		},
+	}
+	s.plan = &plan.Plan{Steps: append([]plan.Step{
+		plan.TempDir{Parent: s.temp}, plan.Seatbelt{Profile: "(version 1)\n(deny default)\n; (param \"TMP\")\n", Network: "none"},
+	}, steps...)}
+	return s
+}
+
+func (s *scene) open(t *testing.T) *Box {
+	t.Helper()
+	b, err := Open(s.plan, s.options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := b.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return b
+}
+
+// clean wants nothing to be left.
+func (s *scene) clean(t *testing.T) {
+	t.Helper()
+	for _, dir := range []string{filepath.Join(s.state, "run"), s.temp} {
+		entries, err := os.ReadDir(dir)
+		if err != nil && !errors.Is(err, os.ErrNotExist) || len(entries) > 0 {
+			t.Errorf("%s holds %v, %v", dir, entries, err)
+		}
+	}
+}
+
+// shell runs a script in a box and returns what it wrote.
+func shell(t *testing.T, b *Box, script string, extra ...*os.File) (string, *Process) {
+	t.Helper()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	p, err := b.Start(context.Background(), Command{
+		Path: "sh", Paths: []string{"/bin/sh"}, Args: []string{"sh", "-c", script}, Env: []string{"PATH=/usr/bin:/bin", "A=b", "TMPDIR=/elsewhere"},
+		Dir: "/", Files: append([]*os.File{nil, w, w}, extra...),
+	})
+	w.Close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.SetReadDeadline(time.Now().Add(30 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	out := make([]byte, 1<<16)
+	n := 0
+	for n < len(out) {
+		m, err := r.Read(out[n:])
+		if n += m; err != nil {
+			break
+		}
+	}
+	return string(out[:n]), p
+}
+
+func TestRun(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, "confine")
+	b := s.open(t)
+	out, p := shell(t, b, `echo $A $TMPDIR $TMP; pwd; echo x >"$TMPDIR/f" && cat "$TMPDIR/f"; (echo x >'`+s.state+`/x') 2>/dev/null || echo refused; exit 7`)
+	want := "b " + b.tmp + " " + b.tmp + "\n/\nx\nrefused\n"
+	if out != want {
+		t.Errorf("got %q, want %q", out, want)
+	}
+	status, _, err := p.Wait()
+	if err != nil || status.ExitStatus() != 7 {
+		t.Errorf("status %v, %v", status, err)
+	}
+	if _, err := os.Stat(filepath.Join(s.state, "x")); err == nil {
+		t.Error("the play does not confine")
+	}
+	args, err := os.ReadFile(s.record)
+	if err != nil {
+		t.Fatal(err)
+	}
+	list := strings.Split(string(args), "\n")
+	if !slices.Equal(list[:4], []string{"-f", b.profileFile(), "-DTTY=/dev/null", "-DTMP=" + b.tmp}) || list[5] != StageWord {
+		t.Errorf("arguments %q", list)
+	}
+	profile, err := os.ReadFile(b.profileFile())
+	if err != nil || string(profile) != b.profile.Profile {
+		t.Errorf("profile %q, %v", profile, err)
+	}
+	for name, want := range map[string]os.FileMode{b.profileFile(): 0o600, b.dir: 0o700, b.tmp: 0o700} {
+		if info, err := os.Stat(name); err != nil || info.Mode().Perm() != want {
+			t.Errorf("%s: %v, %v", name, info.Mode(), err)
+		}
+	}
+	if err := b.Close(); err != nil {
+		t.Error(err)
+	}
+	s.clean(t)
+	if _, err := b.Start(context.Background(), Command{}); err == nil {
+		t.Error("a closed box starts commands")
+	}
+}
+
+// TestFails plays every failure. Each has its message, runs nothing, and
+// leaves nothing.
+func TestFails(t *testing.T) {
+	t.Parallel()
+	for mode, c := range map[string]struct {
+		code diag.Code
+		want string
+	}{
+		"65":           {diag.LaunchFailed, "did not take the profile (status 65)"},
+		"71":           {diag.AlreadyConfined, "confined already"},
+		"3":            {diag.AttestFailed, "ended with status 3 before it proved"},
+		"0":            {diag.AttestFailed, "ended with status 0 before it proved"},
+		"killed":       {diag.AttestFailed, "signal 9"},
+		"hang":         {diag.AttestFailed, "did not prove within"},
+		"not-confined": {diag.AttestFailed, "started a process that is not confined"},
+		"open-files":   {diag.AttestFailed, "a write outside the policy was not refused"},
+		"open-network": {diag.AttestFailed, "a connection was not refused"},
+		"shut":         {diag.AttestFailed, "refuses what the policy allows"},
+		"missing":      {diag.LaunchFailed, "is missing"},
+	} {
+		t.Run(mode, func(t *testing.T) {
+			t.Parallel()
+			s := newScene(t, mode)
+			if mode == "missing" {
+				s.options.Program += "-not"
+			}
+			if mode == "hang" {
+				s.options.Patience = 300 * time.Millisecond
+			}
+			b, err := Open(s.plan, s.options)
+			var d *diag.Diagnostic
+			if !errors.As(err, &d) || d.Code != c.code || !strings.Contains(d.Message, c.want) {
+				t.Errorf("got %v, want %s with %q", err, c.code, c.want)
+			}
+			if b != nil {
+				t.Error("a box was opened")
+			}
+			s.clean(t)
+		})
+	}
+}
+
+// TestTurns lets sandbox-exec fail after the box was opened: no command runs.
+func TestTurns(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, "confine")
+	b := s.open(t)
+	script, err := os.ReadFile(s.options.Program)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(s.options.Program, []byte(strings.Replace(string(script), " confine ", " not-confined ", 1)), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	mark := filepath.Join(s.state, "mark")
+	_, err = b.Start(context.Background(), Command{Path: "touch", Paths: []string{"/usr/bin/touch"}, Args: []string{"touch", mark}, Env: []string{}})
+	var d *diag.Diagnostic
+	if !errors.As(err, &d) || d.Code != diag.AttestFailed {
+		t.Errorf("got %v", err)
+	}
+	if _, err := os.Stat(mark); err == nil {
+		t.Error("a command ran that was not confined")
+	}
+}
+
+func TestNotExecuted(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, "confine")
+	b := s.open(t)
+	plain := filepath.Join(s.state, "plain")
+	if err := os.WriteFile(plain, []byte("text"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(plain+"x", []byte("text"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		paths []string
+		dir   string
+		code  diag.Code
+	}{
+		{[]string{"/nonexistent/x"}, "/", diag.CommandNotFound},
+		{[]string{plain}, "/", diag.CommandNotExec},
+		{[]string{plain + "x"}, "/", diag.CommandNotExec},
+		{[]string{"/nonexistent/x", plain, "/nonexistent/y"}, "/", diag.CommandNotExec},
+		{[]string{"/bin/sh"}, "/nonexistent", diag.LaunchFailed},
+	} {
+		_, err := b.Start(context.Background(), Command{Path: c.paths[0], Paths: c.paths, Args: []string{"x"}, Dir: c.dir, Env: []string{}})
+		var d *diag.Diagnostic
+		if !errors.As(err, &d) || d.Code != c.code {
+			t.Errorf("%v in %s: got %v, want %s", c.paths, c.dir, err, c.code)
+		}
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if _, err := b.Start(ctx, Command{}); !errors.Is(err, context.Canceled) {
+		t.Errorf("a start that was given up: %v", err)
+	}
+}
+
+// TestDescriptors wants a command to have what was given to it and no more,
+// though this process has a descriptor that does not close by itself.
+func TestDescriptors(t *testing.T) {
+	t.Parallel()
+	leak, err := unix.Open("/dev/zero", unix.O_RDONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(leak)
+	s := newScene(t, "confine")
+	granted, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer granted.Close()
+	out, _ := shell(t, s.open(t), `for f in /proc/self/fd/*; do readlink $f; done`, nil, granted)
+	if strings.Contains(out, "/dev/zero") || strings.Count(out, "/dev/null") != 1 || strings.Count(out, "pipe:") != 2 {
+		t.Errorf("descriptors:\n%s", out)
+	}
+}
+
+// TestOrphans wants what a command leaves behind, in sessions of its own, to be
+// gone when the box is closed.
+func TestOrphans(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, "confine")
+	b := s.open(t)
+	marker := "8347" + filepath.Base(b.dir)[:3]
+	out, p := shell(t, b, `(setsid sleep `+marker+` >/dev/null 2>&1 </dev/null &) ; (sleep `+marker+` >/dev/null 2>&1 &) ; sleep 0.3; echo done`)
+	if out != "done\n" {
+		t.Fatalf("got %q", out)
+	}
+	if _, _, err := p.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	count := func() int {
+		text, err := exec.Command("pgrep", "-fc", "^sleep "+marker).Output()
+		if err != nil && len(text) == 0 {
+			t.Skip("pgrep is not installed")
+		}
+		return len(strings.TrimRight(strings.TrimSpace(string(text)), "0"))
+	}
+	if count() == 0 {
+		t.Fatal("nothing was left behind, so the test shows nothing")
+	}
+	if err := b.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if count() != 0 {
+		t.Error("processes are left")
+	}
+}
+
+func TestKill(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, "confine")
+	b := s.open(t)
+	p, err := b.Start(context.Background(), Command{Path: "sleep", Paths: []string{"/bin/sleep", "/usr/bin/sleep"}, Args: []string{"sleep", "1000"}, Env: []string{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Signal(unix.SIGCONT); err != nil {
+		t.Error(err)
+	}
+	if err := p.Kill(); err != nil {
+		t.Error(err)
+	}
+	if status, _, err := p.Wait(); err != nil || !status.Signaled() {
+		t.Errorf("status %v, %v", status, err)
+	}
+	if err := p.Signal(unix.SIGTERM); !errors.Is(err, os.ErrProcessDone) {
+		t.Errorf("a signal to what is gone: %v", err)
+	}
+	if err := p.Kill(); !errors.Is(err, os.ErrProcessDone) {
+		t.Errorf("killed twice: %v", err)
+	}
+}
+
+func TestWatch(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	there, envrc, modules := filepath.Join(dir, ".vscode"), filepath.Join(dir, ".envrc"), filepath.Join(dir, ".gitmodules")
+	if err := os.Mkdir(there, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	s := newScene(t, "confine", plan.Watch{Quarantine: []string{there, envrc}, Report: []string{modules}})
+	b := s.open(t)
+	for _, name := range []string{envrc, modules} {
+		if err := os.WriteFile(name, []byte("planted"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, p := shell(t, b, "true"); p != nil {
+		if _, _, err := p.Wait(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := os.Lstat(envrc); err == nil {
+		t.Error("what appeared is still there")
+	}
+	for _, name := range []string{there, modules} {
+		if _, err := os.Lstat(name); err != nil {
+			t.Errorf("%s is gone", name)
+		}
+	}
+	moved, err := filepath.Glob(filepath.Join(s.state, "quarantine", "*", "1-.envrc"))
+	if err != nil || len(moved) != 1 {
+		t.Errorf("the quarantine holds %v, %v", moved, err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.found) != 2 || s.found[0].Code != diag.Quarantined || s.found[1].Code != diag.RepositoryMade {
+		t.Errorf("findings %v", s.found)
+	}
+}
+
+// TestCollect removes what a killed owner left, and leaves the living alone.
+func TestCollect(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, "confine")
+	alive := s.open(t)
+	dead := s.open(t)
+	dir, tmp := dead.dir, dead.tmp
+	if err := os.WriteFile(filepath.Join(tmp, "f"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	dead.lock.Close() // as its death would
+	dead.dir, dead.tmp = "", ""
+	var found []diag.Diagnostic
+	if err := Collect(s.state, func(d diag.Diagnostic) { found = append(found, d) }); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{dir, tmp} {
+		if _, err := os.Stat(name); err == nil {
+			t.Errorf("%s is left", name)
+		}
+	}
+	for _, name := range []string{alive.dir, alive.tmp} {
+		if _, err := os.Stat(name); err != nil {
+			t.Errorf("%s of a living box is gone", name)
+		}
+	}
+	if len(found) != 1 || found[0].Code != diag.LeftoverRemoved {
+		t.Errorf("findings %v", found)
+	}
+	dead.lock, _ = os.Open(os.DevNull)
+}
