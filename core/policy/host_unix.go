@@ -48,7 +48,7 @@ func (h *osHost) Lstat(path string) (FileInfo, error) {
 	if err := retry(func() error { return unix.Lstat(path, &st) }); err != nil {
 		return FileInfo{}, &os.PathError{Op: "lstat", Path: path, Err: err}
 	}
-	info := FileInfo{Dev: uint64(st.Dev), Ino: st.Ino}
+	info := FileInfo{Dev: uint64(st.Dev), Ino: st.Ino, Name: h.spelling(path, st.Dev, st.Ino)}
 	switch st.Mode & unix.S_IFMT {
 	case unix.S_IFDIR:
 		info.Kind = KindDir

@@ -19,6 +19,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/caisson-sandbox/caisson/core/diag"
+	"github.com/caisson-sandbox/caisson/core/sandbox"
 )
 
 // The exit statuses of caisson itself; the other ones of run and shell are
@@ -71,6 +72,7 @@ func commands() []command {
 // Main runs the command line without the name of the program and returns the
 // exit status.
 func Main(args []string) int {
+	sandbox.Stage()
 	p := &program{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr}
 	if len(args) == 0 {
 		p.complain(diag.New(diag.UsageInvalid, "no command is named", "see caisson help"))

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//go:build unix
+//go:build linux || darwin
 
 package sandboxexec
 
@@ -95,11 +95,17 @@ func (b *Box) makeFiles(p *plan.Plan, temp *plan.TempDir) error {
 		b.dir = dir
 		return err
 	}
-	if b.lock, err = os.OpenFile(filepath.Join(b.dir, lockName), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600); err != nil {
+	// It gets its name once it is locked, or another caisson would take it for
+	// one whose owner is gone.
+	lock := filepath.Join(b.dir, lockName)
+	if b.lock, err = os.OpenFile(lock+".new", os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600); err != nil {
 		return err
 	}
 	if err := unix.Flock(int(b.lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		return fmt.Errorf("lock %s: %w", b.dir, err)
+	}
+	if err := os.Rename(lock+".new", lock); err != nil {
+		return err
 	}
 	if temp != nil {
 		if err := os.MkdirAll(temp.Parent, 0o700); err != nil {
@@ -231,6 +237,9 @@ func collect(dir string, report func(diag.Diagnostic)) error {
 	}
 	if err := b.removeFiles(); err != nil {
 		return err
+	}
+	if report == nil {
+		return nil
 	}
 	report(diag.Diagnostic{Code: diag.LeftoverRemoved, Message: "what a killed caisson left in " + diag.Quote(dir) + " was removed"})
 	return nil

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package policy
+
+import (
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+)
+
+// maxSpelled is how many names a directory may hold to be searched for the
+// spelling of one.
+const maxSpelled = 20_000
+
+// spelling returns the last name of an existing path as its directory spells
+// it: the usual volumes find a name in any case and normal form, and the
+// sandbox compares names as the directory has them. It is empty where the
+// directory cannot be listed; the name stands as it was typed then.
+func (h *osHost) spelling(path string, dev int32, ino uint64) string {
+	dir, name := filepath.Split(path)
+	if name == "" {
+		return ""
+	}
+	names, ok := h.listed[dir]
+	if !ok {
+		var err error
+		if names, err = h.ReadDir(filepath.Clean(dir), maxSpelled); err != nil {
+			names = nil
+		}
+		if h.listed == nil {
+			h.listed = map[string][]string{}
+		}
+		h.listed[dir] = names
+	}
+	return spelled(names, name, func(other string) bool {
+		var st unix.Stat_t
+		return unix.Lstat(dir+other, &st) == nil && st.Dev == dev && st.Ino == ino
+	})
+}
