@@ -88,13 +88,32 @@ func claims(f Facts, g *generator) (guarantee.Set, []plan.Unmet) {
 	if g.policy.Network().Mode == policy.Online {
 		delete(s, guarantee.NetOffline)
 	}
+	shared := g.sharedTemp()
+	if shared != "" {
+		delete(s, guarantee.TmpPrivate)
+	}
 	var list []plan.Unmet
 	for _, id := range s.Missing(g.policy.Require()) {
 		u := unmet(f, id)
-		if id == guarantee.NetOffline && f.obstacle() == nil {
+		switch {
+		case f.obstacle() != nil:
+		case id == guarantee.NetOffline:
 			u.Reason, u.Remedy = "the policy asks for the host's network", "use --net offline"
+		case id == guarantee.TmpPrivate && shared != "":
+			u.Reason, u.Remedy = diag.Quote(shared)+" is a writable root of the policy", "name a directory inside it"
 		}
 		list = append(list, u)
 	}
 	return s, list
+}
+
+// sharedTemp returns the directory for temporary files of the host that the
+// policy makes writable as a whole, or "". With --tmp that is what was asked for.
+func (g *generator) sharedTemp() string {
+	for _, dir := range g.temp {
+		if in := g.around(dir); in.access() == policy.Write && in.rule.Path != g.policy.Tmp() {
+			return dir
+		}
+	}
+	return ""
 }

@@ -20,7 +20,12 @@ func compile(f Facts, r *policy.Resolved) (*plan.Plan, error) {
 	if r.OS() != "darwin" {
 		return nil, diag.New(diag.ModeUnsupported, fmt.Sprintf("%s cannot uphold a policy for %s", Name, diag.Quote(r.OS())), "")
 	}
-	g := &generator{policy: r, regions: regions(r.Rules())}
+	dirs := []string{"/private/tmp", "/private/var/tmp", f.Temp}
+	rules, temp := withTemp(r.Rules(), dirs)
+	g := &generator{policy: r, regions: regions(rules), temp: dirs}
+	for _, in := range g.regions {
+		in.temp = temp[in.rule.Path]
+	}
 	if r.Tmp() == "" {
 		g.tmpDir = path.Join(f.Temp, "caisson")
 	}
@@ -66,7 +71,11 @@ func (g *generator) refuse() error {
 	if g.tmpDir == "" {
 		return nil
 	}
-	if in := g.around(g.tmpDir); in != nil && in.access() != policy.Write {
+	in := g.around(g.tmpDir)
+	if in != nil && in.temp {
+		in = in.outer
+	}
+	if in != nil && in.access() != policy.Write {
 		return diag.New(diag.ModeUnsupported, fmt.Sprintf("the directory for temporary files, %s, lies in %s, which the policy shuts", diag.Quote(g.tmpDir), diag.Quote(in.rule.Path)),
 			"name a directory with --tmp DIR, or set TMPDIR")
 	}

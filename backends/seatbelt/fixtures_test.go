@@ -141,6 +141,7 @@ func samples() []sample {
 		}, nil},
 		{"roots", []policy.Rule{root(ws), root("/Users/me/src/app/sub"), root("/opt/x"), rule(policy.Write, policy.KindFile, "/Users/me/.cache/log")}, nil},
 		{"tmp-dir", with(root("/Users/me/scratch")), func(p *policyText) { p.Tmp = "/Users/me/scratch" }},
+		{"in-tmp", checkout("/private/tmp/x/ws"), func(p *policyText) { p.Workspace = []string{"/private/tmp/x/ws"} }},
 		{"tmp-in-root", []policy.Rule{root("/private/var/folders/zz/me/T")}, nil},
 		{"whole-disk", append(checkout("/"), secrets()...), func(p *policyText) { p.Workspace = []string{"/"} }},
 		{"spelling", []policy.Rule{

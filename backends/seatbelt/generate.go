@@ -37,7 +37,8 @@ const dataVolume = "/System/Volumes/Data"
 type generator struct {
 	policy  *policy.Resolved
 	regions []*region
-	tmpDir  string // parent of the private temporary directory; empty: the caller's own is used
+	tmpDir  string   // parent of the private temporary directory; empty: the caller's own is used
+	temp    []string // the host's directories for temporary files
 }
 
 func (g *generator) profile() *sbpl.Profile {
@@ -167,11 +168,15 @@ func (g *generator) protected() sbpl.Section {
 	return s
 }
 
-// hidden keeps what is hidden from being read, run, copied or given another
-// name. Directories on the way to what is shown inside may be looked at, not
+// hidden keeps what is hidden, and the host's temporary files, from being read,
+// run, copied or given another name. Directories on the way to what is shown inside may be looked at, not
 // listed: programs ask for them to find the real path of what they opened.
 func (g *generator) hidden() sbpl.Section {
 	s := sbpl.Section{Comment: "What is hidden, in every spelling. Where something inside it is shown, the\ndirectories on the way have metadata and no content."}
+	var home *region // that the private temporary directory is in
+	if g.tmpDir != "" {
+		home = g.around(g.tmpDir)
+	}
 	for _, r := range g.regions {
 		if r.access() != policy.Hidden || r.outer != nil && r.outer.access() == policy.Hidden {
 			continue
@@ -181,40 +186,62 @@ func (g *generator) hidden() sbpl.Section {
 			filter = append(filter, subpath(long))
 		}
 		shown := r.carved(func(a policy.Access) bool { return a != policy.Hidden })
-		if len(shown) == 0 {
+		own := r == home
+		if len(shown) == 0 && !r.temp {
 			s.Rules = append(s.Rules, about(deny(readOps()...), filter...)...)
 			continue
 		}
-		var way []sbpl.Expr
-		for _, in := range shown {
-			for _, dir := range append([]string{r.rule.Path}, between(r.rule.Path, in.rule.Path)...) {
-				if f := literal(dir); !slices.ContainsFunc(way, func(e sbpl.Expr) bool { return e.Equal(f) }) {
-					way = append(way, f)
-				}
-			}
-		}
 		parts := append([]sbpl.Expr{sbpl.Any(filter...)}, notBelow(shown)...)
-		for _, f := range way {
-			parts = append(parts, sbpl.Not(f))
+		if own {
+			parts = append(parts, sbpl.Not(sbpl.Subpath(tmpPath())))
 		}
-		s.Rules = append(s.Rules, about(deny(readOps()...), sbpl.All(parts...))...)
-		s.Rules = append(s.Rules, about(deny("file-read-data", "file-read-xattr", "file-map-executable", "file-clone", "process-exec*"), way...)...)
+		s.Rules = append(s.Rules, about(deny(append([]string{"file-read-data", "file-read-xattr"}, readOps()[1:]...)...), all(parts))...)
+		ends := []string{r.rule.Path + "/*"}
+		for _, in := range shown {
+			ends = append(ends, in.rule.Path)
+		}
+		if own {
+			ends = append(ends, g.tmpDir+"/*")
+		}
+		for _, dir := range wayTo(r.rule.Path, ends) {
+			parts = append(parts, sbpl.Not(literal(dir)))
+		}
+		s.Rules = append(s.Rules, about(deny("file-read*"), sbpl.All(parts...))...)
 	}
 	return s
 }
 
-// others keeps the temporary directories of other sandboxes out of reach.
-// Their names may be seen.
+// wayTo lists the directories from top down to what is below it.
+func wayTo(top string, ends []string) []string {
+	var way []string
+	for _, end := range ends {
+		for _, dir := range append([]string{top}, between(top, end)...) {
+			if !slices.Contains(way, dir) {
+				way = append(way, dir)
+			}
+		}
+	}
+	return way
+}
+
+// all is the conjunction of filters; one stands alone.
+func all(parts []sbpl.Expr) sbpl.Expr {
+	if len(parts) == 1 {
+		return parts[0]
+	}
+	return sbpl.All(parts...)
+}
+
+// others keeps the temporary directories of other sandboxes out of reach where
+// the policy makes the directory that they are in writable. Elsewhere they are
+// hidden with the rest of the host's. Their names may be seen.
 func (g *generator) others() sbpl.Section {
 	s := sbpl.Section{Comment: "The temporary directories of other sandboxes."}
-	if g.tmpDir == "" {
+	if g.tmpDir == "" || g.around(g.tmpDir).access() != policy.Write {
 		return s
 	}
-	all, own, dir := subpath(g.tmpDir), sbpl.Not(sbpl.Subpath(tmpPath())), sbpl.Not(literal(g.tmpDir))
-	s.Rules = about(deny(readOps()...), sbpl.All(all, own, dir))
-	if g.around(g.tmpDir).access() == policy.Write {
-		s.Rules = append(s.Rules, about(deny("file-write*", "file-link"), sbpl.All(all, own))...)
-	}
+	dirs, own, top := subpath(g.tmpDir), sbpl.Not(sbpl.Subpath(tmpPath())), sbpl.Not(literal(g.tmpDir))
+	s.Rules = slices.Concat(about(deny(readOps()...), sbpl.All(dirs, own, top)), about(deny("file-write*", "file-link"), sbpl.All(dirs, own)))
 	return s
 }
 

@@ -19,13 +19,20 @@ import (
 func probes(t testing.TB, r *policy.Resolved) []string {
 	t.Helper()
 	list := slices.Collect(maps.Keys(pinnedPaths(r)))
-	for _, rule := range r.Rules() {
+	rules := slices.Clone(r.Rules())
+	for _, dir := range tempDirs() {
+		rules = append(rules, policy.Rule{Path: dir})
+	}
+	for _, rule := range rules {
 		dir, base := path.Split(rule.Path)
-		list = append(list, rule.Path, rule.Path+"/x", rule.Path+"x", dir+strings.ToUpper(base), dir+strings.ToUpper(base)+"/x", dir+"x",
+		list = append(list, rule.Path, rule.Path+"/x", rule.Path+"x", dir+strings.ToUpper(base), dir+strings.ToUpper(base)+"/x", dir+strings.ToLower(base)+"/x", dir+strings.ToLower(base)+"x", dir+"x",
 			dataVolume+rule.Path, dataVolume+rule.Path+"/x", dataVolume+dir+"x", "/x"+rule.Path, path.Dir(path.Dir(rule.Path))+"/x", dir+strings.ToUpper(base)+"x")
 	}
-	for _, rule := range r.Rules() {
-		for _, in := range r.Rules() {
+	for _, rule := range rules {
+		for _, in := range append(slices.Clone(r.Rules()), policy.Rule{Path: "/x", Root: true}) {
+			if !in.Root {
+				continue
+			}
 			list = append(list, path.Clean(in.Path+rule.Path)) // what a pattern without its start would match
 		}
 	}
@@ -34,6 +41,11 @@ func probes(t testing.TB, r *policy.Resolved) []string {
 	}
 	slices.Sort(list)
 	return slices.Compact(list)
+}
+
+// tempDirs are the host's directories for temporary files.
+func tempDirs() []string {
+	return []string{"/private/tmp", "/private/var/tmp", "/private/var/folders/zz/me/T"}
 }
 
 // breach says how a profile differs from the oracle at one path, or "". It is
@@ -46,19 +58,31 @@ func breach(p *sbpleval.Profile, r *policy.Resolved, pinned map[string]bool, nam
 	short, isLong := strings.CutPrefix(name, dataVolume)
 	access, _ := r.AccessTo(short)
 	hides := slices.ContainsFunc(r.Rules(), func(rule policy.Rule) bool { return rule.Access == policy.Hidden && within(rule.Path, short) })
-	exact := !(isLong && hides) && !slices.ContainsFunc(r.Rules(), func(rule policy.Rule) bool {
+	places := slices.Clone(r.Rules())
+	for _, dir := range tempDirs() {
+		places = append(places, policy.Rule{Path: dir})
+	}
+	if isLong { // what is left out of a rule has its short name there
+		hides = hides || slices.ContainsFunc(tempDirs(), func(dir string) bool { return within(dir, short) })
+	}
+	exact := !(isLong && hides) && !slices.ContainsFunc(places, func(rule policy.Rule) bool {
 		return within(rule.Path, short) && short != rule.Path && !strings.HasPrefix(short, strings.TrimSuffix(rule.Path, "/")+"/")
 	})
-	temp, way := r.Tmp() == "" && within(tmpDirs, name), onWay(r, short)
+	temp, way := r.Tmp() == "" && within(tmpDirs, short), onWay(r, short)
+	shared := access == policy.Write && temp // the policy makes the directory writable
 	switch {
 	case within("/dev", name):
 		return "" // the table of decisions has them
-	case temp && within(ownTmp, name):
+	case temp && within(ownTmp, name) && !isLong:
 		access = policy.Write
-	case temp && name == tmpDirs:
+	case shared && short == tmpDirs:
 		access = policy.Read
-	case temp:
+	case temp && shared:
 		access = policy.Hidden
+	case access == policy.Read && slices.ContainsFunc(tempDirs(), func(dir string) bool { return within(dir, short) }):
+		access = policy.Hidden
+		way = way || r.Tmp() == "" && within(short, tmpDirs) || slices.ContainsFunc(tempDirs(), func(dir string) bool { return within(short, dir) })
+		exact = exact && !isLong
 	}
 	var no, yes []string
 	if access != policy.Write || isLong {
@@ -219,7 +243,13 @@ func TestMutation(t *testing.T) {
 	total, missed := 0, 0
 	for _, s := range samples() {
 		r := s.resolved(t)
-		one := ready{name: s.name, resolved: r, text: profileOf(t, compiled(t, r)), probes: probes(t, r), pinned: pinnedPaths(r)}
+		pinned := pinnedPaths(r)
+		if a, _ := r.AccessTo(tmpDirs); a == policy.Write && r.Tmp() == "" {
+			for dir := path.Dir(tmpDirs); dir != "/" && nearest(r.Rules(), dir) == policy.Write; dir = path.Dir(dir) {
+				pinned[dir] = true
+			}
+		}
+		one := ready{name: s.name, resolved: r, text: profileOf(t, compiled(t, r)), probes: probes(t, r), pinned: pinned}
 		for _, row := range rows {
 			if row.policy == s.name {
 				one.rows, one.lowered = append(one.rows, row), append(one.lowered, row.lowered(t, files))

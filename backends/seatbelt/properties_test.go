@@ -62,14 +62,16 @@ func (s *source) rules() []policy.Rule {
 
 // nearest is the access of the nearest rule around a path that is not watched.
 func nearest(list []policy.Rule, name string) policy.Access {
-	for ; name != "/"; name = path.Dir(name) {
+	for ; ; name = path.Dir(name) {
 		for _, r := range list {
 			if r.Path == name && r.Hold != policy.HoldQuarantine && r.Hold != policy.HoldReport {
 				return r.Access
 			}
 		}
+		if name == "/" {
+			return policy.Read
+		}
 	}
-	return policy.Read
 }
 
 // denied reports the first operation and reading under which something is

@@ -4,6 +4,7 @@ package seatbelt
 
 import (
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/caisson-sandbox/caisson/core/pathspec"
@@ -16,6 +17,7 @@ type region struct {
 	rule   policy.Rule
 	outer  *region // nil: the rest of the file system, which may be read
 	within []*region
+	temp   bool // a directory for temporary files of the host, hidden by no rule
 }
 
 // access is what may be done in a region.
@@ -70,6 +72,28 @@ func (r *region) carved(is func(policy.Access) bool) []*region {
 		}
 	}
 	return list
+}
+
+// withTemp adds the host's directories for temporary files as if they were
+// hidden: they are full of what other programs are at. Where the policy makes
+// one writable, or hides it anyhow, it stays what the policy says.
+func withTemp(rules []policy.Rule, dirs []string) (all []policy.Rule, added map[string]bool) {
+	all, added = slices.Clone(rules), map[string]bool{}
+	for _, dir := range dirs {
+		access := policy.Read
+		for _, r := range rules {
+			if within(r.Path, dir) {
+				access = r.Access
+			}
+		}
+		if access == policy.Read && !slices.ContainsFunc(all, func(r policy.Rule) bool { return r.Path == dir }) {
+			all = append(all, policy.Rule{Path: dir, Access: policy.Hidden, Kind: policy.KindDir})
+			added[dir] = true
+		}
+	}
+	key := func(r policy.Rule) string { return strings.ReplaceAll(pathspec.Darwin.Key(r.Path), "/", "\x00") }
+	slices.SortStableFunc(all, func(a, b policy.Rule) int { return strings.Compare(key(a), key(b)) })
+	return all, added
 }
 
 // between returns the directories above name and below dir, outermost first.

@@ -9,8 +9,6 @@
 // refuses what those cannot say (print.go).
 package sbpl
 
-import "slices"
-
 // Expr is one expression of a filter. Make it with the functions below; the
 // zero value cannot be printed.
 type Expr struct {
@@ -95,11 +93,6 @@ func (p *Profile) Count() int {
 		n += len(s.Rules)
 	}
 	return n
-}
-
-// Equal reports whether two expressions are printed alike.
-func (e Expr) Equal(o Expr) bool {
-	return e.kind == o.kind && e.text == o.text && slices.EqualFunc(e.list, o.list, Expr.Equal)
 }
 
 // Arg is the first argument of a form, for filters that take a pattern or a
