@@ -19,10 +19,11 @@ import (
 // spellings.
 
 // ligatures are the letters that case folding turns into several, see
-// CaseFolding.txt of Unicode, status F: those that fold to plain letters.
+// CaseFolding.txt of Unicode, status F: those that fold to plain letters, one of
+// each orbit.
 func ligatures() map[string][]string {
 	return map[string][]string{
-		"ffi": {"ﬃ"}, "ffl": {"ﬄ"}, "ff": {"ﬀ"}, "fi": {"ﬁ"}, "fl": {"ﬂ"}, "ss": {"ß", "ẞ"}, "st": {"ﬅ", "ﬆ"},
+		"ffi": {"ﬃ"}, "ffl": {"ﬄ"}, "ff": {"ﬀ"}, "fi": {"ﬁ"}, "fl": {"ﬂ"}, "ss": {"ß"}, "st": {"ﬅ"},
 	}
 }
 
@@ -39,8 +40,9 @@ func spellings(name string) string {
 	var b strings.Builder
 	for len(name) > 0 {
 		if group, ok := ligature(name); ok {
-			b.WriteString(alternatives(group))
-			name = name[len(group):]
+			marks := name[len(group):][:boundary(name[len(group):])]
+			b.WriteString(alternatives(group, marks))
+			name = name[len(group)+len(marks):]
 			continue
 		}
 		_, n := utf8.DecodeRuneInString(name)
@@ -70,16 +72,23 @@ func ligature(name string) (string, bool) {
 		return r
 	}, name[:min(len(name), 3)])
 	for _, letters := range []string{"ffi", "ffl", "ff", "fi", "fl", "ss", "st"} {
-		if strings.HasPrefix(lower, letters) && boundary(name[len(letters):]) == 0 {
+		if strings.HasPrefix(lower, letters) {
 			return name[:len(letters)], true
 		}
 	}
 	return "", false
 }
 
-// alternatives matches a group of plain letters, or what may stand for parts.
-func alternatives(letters string) string {
+// alternatives matches a group of plain letters with marks on the last one, or
+// what may stand for parts of it.
+func alternatives(letters, marks string) string {
 	var list []string
+	marked := func(text, rest string) string { // the marks are on what ends the group
+		if rest == "" {
+			return text + marks
+		}
+		return text
+	}
 	for rest := []string{""}; len(rest) > 0; {
 		pattern := rest[0]
 		rest = rest[1:]
@@ -91,10 +100,10 @@ func alternatives(letters string) string {
 			list = append(list, done)
 			continue
 		}
-		rest = append(rest, done+spelled(text[:1])+"\x00"+text[1:])
+		rest = append(rest, done+spelled(marked(text[:1], text[1:]))+"\x00"+text[1:])
 		for n := 2; n <= len(text); n++ {
 			for _, one := range ligatures()[strings.ToLower(text[:n])] {
-				rest = append(rest, done+one+"\x00"+text[n:])
+				rest = append(rest, done+spelled(marked(one, text[n:]))+"\x00"+text[n:])
 			}
 		}
 	}

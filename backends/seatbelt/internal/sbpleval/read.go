@@ -136,8 +136,13 @@ func (r *reader) node(depth int) (node, error) {
 		}
 		r.at += 2 + end + 1
 		return node{kind: regexNode, text: rest[2 : 2+end], at: start}, nil
+	case rest == "'":
+		return node{}, r.fail(start, "a quote has nothing to quote")
 	case rest[0] == '\'':
 		r.at++
+		if err := r.skip(); err != nil || r.at == len(r.text) {
+			return node{}, r.fail(start, "a quote has nothing to quote")
+		}
 		in, err := r.node(depth + 1)
 		return node{kind: listNode, list: []node{{kind: symbolNode, text: "quote", at: start}, in}, at: start}, err
 	}
