@@ -23,7 +23,7 @@ import (
 // each orbit.
 func ligatures() map[string][]string {
 	return map[string][]string{
-		"ffi": {"ﬃ"}, "ffl": {"ﬄ"}, "ff": {"ﬀ"}, "fi": {"ﬁ"}, "fl": {"ﬂ"}, "ss": {"ß"}, "st": {"ﬅ"},
+		"ffi": {"ﬃ"}, "ffl": {"ﬄ"}, "ff": {"ﬀ"}, "fi": {"ﬁ"}, "fl": {"ﬂ"}, "ss": {"ß"}, "st": {"ﬅ", "ﬆ"},
 	}
 }
 
