@@ -119,7 +119,7 @@ func TestSummary(t *testing.T) {
 					t.Errorf("%s: %s is shown, and %s is denied", s.name, name, op)
 				}
 			}
-			for _, name := range st.Hide {
+			for _, name := range slices.Concat(st.Hide, st.Private) {
 				if op := denied(profile, request(name), reads()...); op != "" {
 					t.Errorf("%s: %s is hidden, and %s is allowed", s.name, name, op)
 				}

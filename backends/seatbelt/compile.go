@@ -103,6 +103,8 @@ func (g *generator) summary(text string) plan.Seatbelt {
 	for _, r := range g.regions {
 		outer, name := r.outer.access(), r.rule.Path
 		switch {
+		case r.temp:
+			s.Private = append(s.Private, name)
 		case r.access() == policy.Write && outer != policy.Write:
 			s.Write = append(s.Write, name)
 		case r.access() == policy.Hidden && outer != policy.Hidden:

@@ -5,6 +5,7 @@ package plan
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -49,7 +50,7 @@ func (p *Plan) Explain(w io.Writer) error {
 			groups[0] = append(groups[0], st.Parent+"/* (private)")
 		case Seatbelt:
 			network = seatbeltNetwork(st)
-			for i, list := range [][]string{st.Write, st.Protect, st.Show, st.Absent, st.Hide} {
+			for i, list := range [][]string{st.Write, st.Protect, st.Show, st.Absent, append(slices.Clone(st.Hide), st.Private...)} {
 				groups[i] = append(groups[i], list...)
 			}
 		case Watch:

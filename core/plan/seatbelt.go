@@ -5,6 +5,8 @@ package plan
 import (
 	"fmt"
 	"strings"
+
+	"github.com/caisson-sandbox/caisson/core/pathspec"
 )
 
 // The steps that the launcher of macOS knows, beside Limits, ProcessGroup and
@@ -33,10 +35,34 @@ type Seatbelt struct {
 	Absent  []string `json:"absent,omitempty"`  // kept from being created
 	Show    []string `json:"show,omitempty"`    // inside something hidden
 	Hide    []string `json:"hide,omitempty"`
+	// Private are the host's directories for temporary files. They are hidden
+	// but for what the policy names in them; the sandbox has its own.
+	Private []string `json:"private,omitempty"`
 }
 
 func (TempDir) Name() string  { return "temp-dir" }
 func (Seatbelt) Name() string { return "seatbelt" }
+
+// PrivateOver returns the directory for temporary files of the host that a path
+// lies in, or "" where it lies in none, or in something there that the policy
+// names.
+func (st Seatbelt) PrivateOver(path string) string {
+	system := pathspec.Darwin
+	over := ""
+	for _, dir := range st.Private {
+		if system.Within(dir, path) {
+			over = dir
+		}
+	}
+	for _, list := range [][]string{st.Write, st.Protect, st.Absent, st.Show} {
+		for _, name := range list {
+			if over != "" && system.Within(name, path) && system.Within(over, name) {
+				return ""
+			}
+		}
+	}
+	return over
+}
 
 // maxProfile bounds the text of a profile, in bytes.
 const maxProfile = 1 << 20
@@ -59,7 +85,7 @@ func checkSeatbelt(st Seatbelt) error {
 			return fmt.Errorf("port %d", port)
 		}
 	}
-	for _, list := range [][]string{st.Write, st.Protect, st.Absent, st.Show, st.Hide} {
+	for _, list := range [][]string{st.Write, st.Protect, st.Absent, st.Show, st.Hide, st.Private} {
 		for _, name := range list {
 			if err := absolute(name); err != nil {
 				return err

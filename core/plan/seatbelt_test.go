@@ -29,7 +29,7 @@ func darwinSample() *Plan {
 			ProcessGroup{Own: true},
 			Seatbelt{
 				Profile: sampleProfile, Network: "ports", Ports: []int{5432}, Write: []string{"/w"}, Protect: []string{"/w/.git/hooks"},
-				Absent: []string{"/w/.mcp.json"}, Show: []string{"/h/.ssh/known_hosts"}, Hide: []string{"/h/.ssh"},
+				Absent: []string{"/w/.mcp.json"}, Show: []string{"/h/.ssh/known_hosts"}, Hide: []string{"/h/.ssh"}, Private: []string{"/private/tmp"},
 			},
 		},
 		Env: []EnvEdit{{Name: "CAISSON", Value: "1"}},
@@ -105,6 +105,19 @@ func TestDarwinRefuses(t *testing.T) {
 		var d *diag.Diagnostic
 		if !errors.As(err, &d) || d.Code != diag.PlanInvalid || !strings.Contains(d.Message, c.want) {
 			t.Errorf("%s: got %v, want plan-invalid with %s", c.name, err, c.want)
+		}
+	}
+}
+
+func TestPrivateOver(t *testing.T) {
+	t.Parallel()
+	s := Seatbelt{Private: []string{"/private/tmp"}, Write: []string{"/private/tmp/x/ws", "/w"}}
+	for path, want := range map[string]string{
+		"/private/tmp": "/private/tmp", "/private/tmp/a": "/private/tmp", "/PRIVATE/tmp/a": "/private/tmp", "/private/tmp/x": "/private/tmp",
+		"/private/tmp/x/ws": "", "/private/tmp/x/ws/a": "", "/private/tmpx": "", "/w": "", "/etc": "",
+	} {
+		if got := s.PrivateOver(path); got != want {
+			t.Errorf("%s: %q, want %q", path, got, want)
 		}
 	}
 }

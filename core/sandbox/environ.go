@@ -102,6 +102,8 @@ func (p *Prepared) visible(dir string) bool {
 		switch step := step.(type) {
 		case plan.Private:
 			visible = visible && !system.Within(step.Path, dir)
+		case plan.Seatbelt:
+			visible = visible && step.PrivateOver(dir) == ""
 		case plan.Cover:
 			visible = visible && !system.Within(step.Path, dir)
 		case plan.Devices:

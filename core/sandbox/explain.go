@@ -80,6 +80,8 @@ func (p *Prepared) privateOver(path string) string {
 			if system.Within(step.Path, path) {
 				over = step.Path
 			}
+		case plan.Seatbelt:
+			over = step.PrivateOver(path)
 		case plan.Bind:
 			if system.Within(step.Path, path) {
 				over = ""

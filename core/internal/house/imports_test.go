@@ -92,7 +92,7 @@ func arrows() []arrow {
 
 // linked are the modules that may be linked into anything; tests use more.
 func linked() []string {
-	return []string{"github.com/pelletier/go-toml/v2", "github.com/spf13/cobra", "github.com/spf13/pflag", "github.com/inconshreveable/mousetrap", "github.com/creack/pty", "golang.org/x/sys"}
+	return []string{"github.com/pelletier/go-toml/v2", "github.com/spf13/cobra", "github.com/spf13/pflag", "github.com/inconshreveable/mousetrap", "github.com/creack/pty", "golang.org/x/sys", "golang.org/x/text"}
 }
 
 // listed is what go list says of one package.
