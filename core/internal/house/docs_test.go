@@ -123,7 +123,7 @@ func TestContract(t *testing.T) {
 		}
 		at = n
 		section, _, _ := strings.Cut(text[n+len(want):], "\n<a id=")
-		for _, part := range []string{"**Linux.**", "**Open.**"} {
+		for _, part := range []string{"**Linux.**", "**macOS.**", "**Open.**"} {
 			if !strings.Contains(section, part) {
 				t.Errorf("docs/contract.md: the section of %s has no %s", info.ID, part)
 			}
