@@ -17,10 +17,6 @@ type group struct {
 	grants  []grant
 }
 
-// Allowed is one line of the allow-list for people: an operation, what it is
-// allowed on ("" for everything), and why.
-type Allowed struct{ Op, On, Why string }
-
 func always(why string, ops ...string) grant {
 	return grant{sbpl.Rule{Allow: true, Ops: ops, Always: true}, why}
 }
@@ -31,8 +27,8 @@ func where(why string, op string, filters ...sbpl.Expr) grant {
 
 func sameSandbox() sbpl.Expr { return sbpl.Form("target", sbpl.Symbol("same-sandbox")) }
 
-// terminalOps are allowed on pseudo-terminals that were made inside: the kernel
-// marks the other end of each with this extension.
+// ownSlave is a pseudo-terminal that was made inside: the kernel marks the other
+// end of each with this extension.
 func ownSlave() sbpl.Expr {
 	return sbpl.All(sbpl.Regex("^/dev/ttys[0-9]+$"), sbpl.Form("extension", sbpl.String("com.apple.sandbox.pty")))
 }

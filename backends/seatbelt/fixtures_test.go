@@ -86,6 +86,7 @@ func checkout(ws string) []policy.Rule {
 		rule(policy.Read, policy.KindDir, in+"/.git/hooks"),
 		held(policy.HoldFile, in+"/.git/commondir"),
 		held(policy.HoldDir, in+"/.mcp.json"),
+		held(policy.HoldDir, in+"/.caisson.toml"),
 		held(policy.HoldQuarantine, in+"/.envrc"),
 		held(policy.HoldReport, in+"/.gitmodules"),
 	}
