@@ -21,16 +21,9 @@ func (h *osHost) spelling(path string, dev int32, ino uint64) string {
 	if name == "" {
 		return ""
 	}
-	names, ok := h.listed[dir]
-	if !ok {
-		var err error
-		if names, err = h.ReadDir(filepath.Clean(dir), maxSpelled); err != nil {
-			names = nil
-		}
-		if h.listed == nil {
-			h.listed = map[string][]string{}
-		}
-		h.listed[dir] = names
+	names, err := h.ReadDir(filepath.Clean(dir), maxSpelled)
+	if err != nil {
+		return ""
 	}
 	return spelled(names, name, func(other string) bool {
 		var st unix.Stat_t

@@ -16,10 +16,7 @@ import (
 // directories, so take a new one where they may have changed.
 func OSHost() Host { return &osHost{} }
 
-type osHost struct {
-	homes  []string
-	listed map[string][]string // directories that were searched for spellings, on macOS
-}
+type osHost struct{ homes []string }
 
 func (*osHost) OS() pathspec.OS                      { return pathspec.OS(runtime.GOOS) }
 func (*osHost) Getenv(name string) string            { return os.Getenv(name) }
