@@ -25,7 +25,7 @@ func probes(t testing.TB, r *policy.Resolved) []string {
 	}
 	for _, rule := range rules {
 		dir, base := path.Split(rule.Path)
-		list = append(list, rule.Path, rule.Path+"/x", rule.Path+"x", dir+strings.ToUpper(base), dir+strings.ToUpper(base)+"/x", dir+strings.ToLower(base)+"/x", dir+strings.ToLower(base)+"x", dir+"x",
+		list = append(list, rule.Path, rule.Path+"/x", rule.Path+"x", dir+strings.ToUpper(base), dir+strings.ToUpper(base)+"/x", dir+strings.ToUpper(base)+"/y", dir+strings.ToLower(base)+"/x", dir+strings.ToLower(base)+"x", dir+"x",
 			dataVolume+rule.Path, dataVolume+rule.Path+"/x", dataVolume+dir+"x", "/x"+rule.Path, path.Dir(path.Dir(rule.Path))+"/x", dir+strings.ToUpper(base)+"x")
 	}
 	for _, rule := range rules {
@@ -56,7 +56,7 @@ func tempDirs() []string {
 func breach(p *sbpleval.Profile, r *policy.Resolved, pinned map[string]bool, name string) string {
 	q := sbpleval.Request{Path: name, Type: "REGULAR-FILE"}
 	short, isLong := strings.CutPrefix(name, dataVolume)
-	access, _ := r.AccessTo(short)
+	access, rule := r.AccessTo(short)
 	hides := slices.ContainsFunc(r.Rules(), func(rule policy.Rule) bool { return rule.Access == policy.Hidden && within(rule.Path, short) })
 	places := slices.Clone(r.Rules())
 	for _, dir := range tempDirs() {
@@ -79,7 +79,7 @@ func breach(p *sbpleval.Profile, r *policy.Resolved, pinned map[string]bool, nam
 		access = policy.Read
 	case temp && shared:
 		access = policy.Hidden
-	case access == policy.Read && slices.ContainsFunc(tempDirs(), func(dir string) bool { return within(dir, short) }):
+	case access == policy.Read && slices.ContainsFunc(tempDirs(), func(dir string) bool { return within(dir, short) && !within(dir, rule.Path) }):
 		access = policy.Hidden
 		way = way || r.Tmp() == "" && within(short, tmpDirs) || slices.ContainsFunc(tempDirs(), func(dir string) bool { return within(short, dir) })
 		exact = exact && !isLong

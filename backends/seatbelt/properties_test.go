@@ -83,6 +83,9 @@ func denied(p *sbpleval.Profile, r sbpleval.Request, ops ...string) string {
 func find(p *sbpleval.Profile, r sbpleval.Request, verdict bool, ops []string) string {
 	for _, op := range ops {
 		for _, m := range sbpleval.Models() {
+			if m.Mapped && r.Remote == "" && r.Local == "" {
+				continue // it is about addresses
+			}
 			if p.Decide(m, op, r) == verdict {
 				return op
 			}

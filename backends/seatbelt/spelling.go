@@ -62,26 +62,43 @@ func boundary(text string) int {
 	return len(text)
 }
 
-// ligature returns the letters at the start of a name that a ligature may
-// stand for.
+// ligature returns the plain letters at the start of a name of which each two
+// neighbours may be one ligature. They are looked at together, since "sss" may
+// be an s before a ligature or after one.
 func ligature(name string) (string, bool) {
-	lower := strings.Map(func(r rune) rune {
-		if r >= 'A' && r <= 'Z' {
-			return r + 'a' - 'A'
-		}
-		return r
-	}, name[:min(len(name), 3)])
-	for _, letters := range []string{"ffi", "ffl", "ff", "fi", "fl", "ss", "st"} {
-		if strings.HasPrefix(lower, letters) {
-			return name[:len(letters)], true
-		}
+	n := 1
+	for n < len(name) && name[n-1] < utf8.RuneSelf && pairs(lower(name[n-1]), lower(name[n])) {
+		n++
 	}
-	return "", false
+	if n < 2 {
+		return "", false
+	}
+	return name[:n], true
 }
+
+func lower(c byte) byte {
+	if c >= 'A' && c <= 'Z' {
+		return c + 'a' - 'A'
+	}
+	return c
+}
+
+// pairs reports whether two letters stand side by side in a ligature.
+func pairs(a, b byte) bool {
+	return a == 'f' && (b == 'f' || b == 'i' || b == 'l') || a == 's' && (b == 's' || b == 't')
+}
+
+// maxGroup is the most letters of which every division into ligatures is
+// written out. Of more, any number of them is matched: whole words of s or f
+// are shut with the one that is meant.
+const maxGroup = 5
 
 // alternatives matches a group of plain letters with marks on the last one, or
 // what may stand for parts of it.
 func alternatives(letters, marks string) string {
+	if len(letters) > maxGroup {
+		return "(" + strings.Join([]string{"[FfIiLlSsTt]", "\u017f", "ﬀ", "ﬁ", "ﬂ", "ﬃ", "ﬄ", "ß", "ẞ", "ﬅ", "ﬆ"}, "|") + ")+" + quoted(marks)
+	}
 	var list []string
 	marked := func(text, rest string) string { // the marks are on what ends the group
 		if rest == "" {

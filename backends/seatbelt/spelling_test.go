@@ -27,6 +27,9 @@ func TestSpellings(t *testing.T) {
 		{"\U0001f512 key", []string{"\U0001f512 KEY"}, []string{"key"}},
 		{"\ud55c\uae00", []string{norm.NFD.String("\ud55c\uae00")}, []string{"\ud55c"}},
 		{"st\u0301", []string{"S\u0164\u0301"[:1] + "t\u0301", "ST\u0301"}, []string{"st"}},
+		{"S\u00df0", []string{"sss0", "s\u00df0", "\u00dfs0", "SSS0"}, []string{"ss0", "\u00df\u00df0"}},
+		{"sssst", []string{"\u00df\u00dft", "s\u00dfs\u0074", "ss\u00dft", "sss\ufb05"}, []string{"ssst"}},
+		{"ssssssss", []string{"\u00df\u00df\u00df\u00df", "SSSSSSSS"}, []string{"sx"}},
 		{`a"b`, []string{`a"b`, `A"B`}, []string{"ab"}},
 	} {
 		pattern := regexp.MustCompile("^(?:" + spellings(c.name) + ")$")
