@@ -3,6 +3,7 @@
 package seatbelt
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -65,6 +66,17 @@ func TestInStep(t *testing.T) {
 		if !strings.Contains(code.String(), "func "+name+"(t *testing.T)") {
 			t.Errorf("there is no test %s", name)
 		}
+	}
+	allow, deny := 0, 0
+	for _, r := range decisions(t) {
+		if r.allow {
+			allow++
+		} else {
+			deny++
+		}
+	}
+	if want := fmt.Sprintf("%d rows, %d allow and %d deny", allow+deny, allow, deny); !strings.Contains(page, want) {
+		t.Errorf("the page does not say: %s", want)
 	}
 	for _, word := range []string{"MODELLED", "CROSS-COMPILED", "NEVER RUN"} {
 		for _, name := range []string{"README.md", "docs/contract.md", "docs/macos.md"} {
