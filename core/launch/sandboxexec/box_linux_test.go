@@ -49,7 +49,7 @@ func newScene(t *testing.T, mode string, steps ...plan.Step) *scene {
 		t.Fatal(err)
 	}
 	s.options = Options{
-		Program: program, Stage: self, StateDir: s.state, Patience: 10 * time.Second, System: procFS{},
+		Program: program, Stage: self, StateDir: s.state, Patience: time.Minute, System: procFS{},
 		Report: func(d diag.Diagnostic) {
 			s.mu.Lock()
 			defer s.mu.Unlock()
