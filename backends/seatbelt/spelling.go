@@ -97,7 +97,11 @@ const maxGroup = 5
 // what may stand for parts of it.
 func alternatives(letters, marks string) string {
 	if len(letters) > maxGroup {
-		return "(" + strings.Join([]string{"[FfIiLlSsTt]", "\u017f", "ﬀ", "ﬁ", "ﬂ", "ﬃ", "ﬄ", "ß", "ẞ", "ﬅ", "ﬆ"}, "|") + ")+" + quoted(marks)
+		var ends []string // what the marks are on is the last letter, or ends with it
+		for n := 1; n <= 3; n++ {
+			ends = append(ends, alternatives(letters[len(letters)-n:], marks))
+		}
+		return "(" + strings.Join([]string{"[FfIiLlSsTt]", "\u017f", "ﬀ", "ﬁ", "ﬂ", "ﬃ", "ﬄ", "ß", "ẞ", "ﬅ", "ﬆ"}, "|") + ")*(" + strings.Join(ends, "|") + ")"
 	}
 	var list []string
 	marked := func(text, rest string) string { // the marks are on what ends the group
