@@ -49,6 +49,9 @@ func (p *Plan) Explain(w io.Writer) error {
 			groups[5] = append(groups[5], st.Quarantine...)
 		}
 	}
+	if p.Windows != nil {
+		network = p.Windows.explain(&groups)
+	}
 	fmt.Fprintf(out, "network: %s\n", network)
 	for i, paths := range groups {
 		if len(paths) == 0 {

@@ -209,6 +209,11 @@ func FuzzDecode(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(whole)
+	windows, err := Encode(windowsSample())
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(windows)
 	f.Add([]byte(`{"format":1,"backend":"x","os":"linux","arch":"arm64","claims":{},"steps":[]}`))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		p, err := Decode(text)

@@ -42,6 +42,15 @@ func (p *Plan) Validate() error {
 			return invalid("bad environment variable %q", e.Name)
 		}
 	}
+	if p.Windows != nil {
+		if p.OS != "windows" || len(p.Steps) > 0 {
+			return invalid("what Windows is told stands in a plan for %s", p.OS)
+		}
+		if err := p.Windows.validate(); err != nil {
+			return invalid("%v", err)
+		}
+		return nil
+	}
 	last, seen := 0, map[string]bool{}
 	for i, s := range p.Steps {
 		rank, single := order(s)

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package plan
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/caisson-sandbox/caisson/core/diag"
+	"github.com/caisson-sandbox/caisson/core/guarantee"
+)
+
+// windowsSample is a plan with every field that the helper of Windows knows.
+func windowsSample() *Plan {
+	const ws, hooks, mcp = `C:\Users\me\ws`, `C:\Users\me\ws\.git\hooks`, `C:\Users\me\ws\.mcp.json`
+	return &Plan{
+		Format: Format, Backend: "windows/account", OS: "windows", Arch: "amd64",
+		Claims: guarantee.Set{guarantee.WriteConfined: {By: guarantee.ByAccount}},
+		Env:    []EnvEdit{{Name: "CAISSON", Value: "1"}, {Name: "TOKEN", Unset: true}},
+		Windows: &Windows{
+			V: 1, Profile: "jail", Install: "i0", EnvBase: "account", Symbols: map[string]string{"@device": "S-1-5-12"},
+			Account: &WindowsAccount{Pool: "offline", Sticky: ws},
+			Helper:  WindowsHelper{SDDL: "D:P(A;;GA;;;SY)(A;;RC;;;OW)"},
+			Token: WindowsToken{
+				Flags: []string{"LUA_TOKEN", "WRITE_RESTRICTED"}, DenyOnly: []string{"S-1-5-32-544", "@logon"}, Restricting: []string{"{account}", "@device"},
+				KeepPrivileges: []string{"SeChangeNotifyPrivilege"}, DefaultDACL: "D:(A;;GA;;;{account})(A;;RC;;;OW)",
+			},
+			Placeholders: []WindowsHold{{Path: mcp, Kind: "dir", ACE: "(D;OICI;0xd0156;;;{account})"}},
+			ACL: []WindowsACE{
+				{Path: hooks, FileID: "@probe", ACE: "(D;OICI;0xd0156;;;{account})", Why: WhyProtected, Exists: true},
+				{Path: ws, FileID: "@probe", ACE: "(A;OICI;0x1301bf;;;{account})", Why: WhyRoot, Exists: true},
+			},
+			Undo: []WindowsUndo{
+				{Path: ws, ACE: "(A;OICI;0x1301bf;;;{account})"}, {Path: hooks, ACE: "(D;OICI;0xd0156;;;{account})"}, {Path: mcp, Remove: "dir"},
+			},
+			Quarantine: []string{ws + `\.envrc`}, Report: []string{ws + `\.gitmodules`},
+			WFP: []WindowsFilter{{Layer: "ALE_AUTH_CONNECT_V6", Do: "block", If: []string{"user={account}"}}},
+			Job: WindowsJob{Kill: true, Processes: 5, Memory: 1 << 30, Milliseconds: 1000, UI: 255}, Desktop: "private",
+			Mitigation: []string{"ext-point"}, Handles: []string{"stdin", "stdout", "stderr"}, Temp: `C:\Users\me\tmp`, Residuals: []string{"dns.service"},
+		},
+	}
+}
+
+func TestWindowsGolden(t *testing.T) {
+	t.Parallel()
+	text, err := Encode(windowsSample())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var explained bytes.Buffer
+	if err := windowsSample().Explain(&explained); err != nil {
+		t.Fatal(err)
+	}
+	for name, got := range map[string][]byte{"windows.json": text, "windows-explain.golden": explained.Bytes()} {
+		file := filepath.Join("testdata", name)
+		if *update {
+			if err := os.WriteFile(file, got, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(got, want) {
+			t.Errorf("differs from %s:\n%s", file, got)
+		}
+	}
+	got, err := Decode(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(got, windowsSample()) {
+		t.Errorf("got %+v\nwant %+v", got, windowsSample())
+	}
+}
+
+func TestWindowsRefuses(t *testing.T) {
+	t.Parallel()
+	whole, err := Encode(windowsSample())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct{ old, new, want string }{
+		{`"os":"windows"`, `"os":"linux"`, "steps"},
+		{`"v":1`, `"v":2`, "v 2"},
+		{`"v":1`, `"v":1,"forced":true`, `"forced"`},
+		{`"profile":"jail"`, `"profile":"cell"`, `"cell"`},
+		{`"profile":"jail",`, ``, "do not fit"},
+		{`"base":"account"`, `"base":"caller"`, "do not fit"},
+		{`"base":"account"`, `"base":"me"`, `"me"`},
+		{`"pool":"offline"`, `"pool":"off"`, `"off"`},
+		{`"@device":"S-1-5-12"`, `"@device":"Everyone"`, "Everyone"},
+		{`"@device":"S-1-5-12"`, `"{user}":"S-1-5-12"`, "{user}"},
+		{`D:P(A;;GA;;;SY)`, `D:P(A;;GA;;;SY`, "helper.sddl"},
+		{`"LUA_TOKEN",`, `"LUA_TOKEN","FREE",`, "FREE"},
+		{`["LUA_TOKEN","WRITE_RESTRICTED"]`, `["LUA_TOKEN"]`, "fit together"},
+		{`["{account}","@device"]`, `["{account}","S-1-1-0"]`, "whole machine"},
+		{`["{account}","@device"]`, `["{everyone}"]`, "everyone"},
+		{`["S-1-5-32-544","@logon"]`, `["BA"]`, `"BA"`},
+		{`["SeChangeNotifyPrivilege"]`, `["SeDebugPrivilege"]`, "SeDebug"},
+		{`"defaultDACL":"D:(A`, `"defaultDACL":"D:(D`, "defaultDACL"},
+		{`"kind":"dir"`, `"kind":"link"`, `"link"`},
+		{`"remove":"dir"`, `"remove":"file"`, "inverse of nothing"},
+		{`"ace":"(A;OICI;0x1301bf;;;{account})","why"`, `"ace":"(A;OICI;FA;;;{account})","why"`, "ACE"},
+		{`"ace":"(A;OICI;0x1301bf;;;{account})","why"`, `"ace":"(A;OICI;0x1301bf;;;S-1-1-0)","why"`, "somebody outside"},
+		{`"ace":"(A;OICI;0x1301bf;;;{account})","why"`, `"ace":"(A;OICI;0x1301bf;;;@logon)","why"`, "somebody outside"},
+		{`"path":"C:\\Users\\me\\ws","fileId"`, `"path":"C:\\","fileId"`, "volume"},
+		{`"path":"C:\\Users\\me\\ws","fileId"`, `"path":"C:\\Users\\me\\x\\..\\ws","fileId"`, "clean"},
+		{`"path":"C:\\Users\\me\\ws","fileId"`, `"path":"\\\\.\\C:\\ws","fileId"`, "devices"},
+		{`"path":"C:\\Users\\me\\ws","fileId"`, `"path":"C:\\Users\\me\\ws:x","fileId"`, "stream"},
+		{`"fileId":"@probe"`, `"fileId":"7"`, `"7"`},
+		{`.mcp.json","kind"`, `.git\\hooks","kind"`, "both there and held"},
+		{`{"path":"C:\\Users\\me\\ws","ace":"(A;OICI;0x1301bf;;;{account})"},`, ``, "not undone"},
+		{`ALE_AUTH_CONNECT_V6`, `ALE_AUTH_CONNECT_V5`, "V5"},
+		{`"do":"block"`, `"do":"drop"`, "drop"},
+		{`["user={account}"]`, `["proto=6"]`, "everybody"},
+		{`"kill":true`, `"kill":false`, "survived"},
+		{`"breakaway":false`, `"breakaway":true`, "left"},
+		{`"ui":255`, `"ui":256`, "out of range"},
+		{`"desktop":"private"`, `"desktop":"Default"`, "Default"},
+		{`["ext-point"]`, `["none"]`, `"none"`},
+		{`["stdin","stdout","stderr"]`, `["stdin","stdout","stderr","3"]`, "handles"},
+		{`"drop":["TOKEN"]`, `"drop":["CAISSON"]`, "both set and dropped"},
+		{`\\.envrc"`, `\\.\\.envrc"`, "clean"},
+	} {
+		text := strings.Replace(string(whole), test.old, test.new, 1)
+		if text == string(whole) {
+			t.Errorf("the sample has no %s", test.old)
+			continue
+		}
+		_, err := Decode([]byte(text))
+		var d *diag.Diagnostic
+		if !errors.As(err, &d) || d.Code != diag.PlanInvalid || !strings.Contains(d.Message, test.want) {
+			t.Errorf("%s: got %v, want plan-invalid with %s", test.new, err, test.want)
+		}
+	}
+}

@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package plan
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/caisson-sandbox/caisson/core/pathspec"
+)
+
+// The forms of what a plan for Windows may hold. An ACE names a symbol or one
+// SID, its rights are a number: so that undo takes out exactly what was added.
+var (
+	symbolForm  = regexp.MustCompile(`^(\{(account|user|group|cap[0-9]+)\}|@logon|@device)$`)
+	sidForm     = regexp.MustCompile(`^S-1-[0-9]{1,15}(-[0-9]{1,10}){0,15}$`)
+	aceForm     = regexp.MustCompile(`^\((A|D);((?:OI|CI|NP|IO)*);0x[0-9a-f]{1,8};;;([^;()]+)\)$`)
+	defaultForm = regexp.MustCompile(`^D:P?(\(A;;(GA|RC|0x[0-9a-f]{1,8});;;[^;()]+\))+$`)
+)
+
+// filterLayers are the layers at which setup may filter.
+func filterLayers() []string {
+	var list []string
+	for _, l := range []string{"ALE_AUTH_CONNECT", "ALE_AUTH_LISTEN", "ALE_AUTH_RECV_ACCEPT", "ALE_RESOURCE_ASSIGNMENT"} {
+		list = append(list, l+"_V4", l+"_V6")
+	}
+	return list
+}
+
+// validate checks what can be checked without a host.
+func (w *Windows) validate() error {
+	if w.V != 1 {
+		return fmt.Errorf("v %d is not known, only 1", w.V)
+	}
+	if err := oneOf("profile", w.Profile, "", "jail", "lean"); err != nil {
+		return err
+	}
+	if err := oneOf("env.base", w.EnvBase, "account", "caller"); err != nil {
+		return err
+	}
+	if (w.Account != nil) != (w.Profile != "") || (w.Account != nil) != (w.EnvBase == "account") {
+		return fmt.Errorf("account, profile and env.base do not fit together")
+	}
+	if w.Account != nil {
+		if err := oneOf("account.pool", w.Account.Pool, "offline", "online"); err != nil {
+			return err
+		}
+	}
+	for name, sid := range w.Symbols {
+		if name != "@device" || sid != "" && !sidForm.MatchString(sid) {
+			return fmt.Errorf("symbol %q is %q", name, sid)
+		}
+	}
+	if w.Helper.SDDL == "" || !defaultForm.MatchString(w.Helper.SDDL) {
+		return fmt.Errorf("helper.sddl %q", w.Helper.SDDL)
+	}
+	if err := w.Token.validate(); err != nil {
+		return err
+	}
+	if err := w.validateFiles(); err != nil {
+		return err
+	}
+	for _, f := range w.WFP {
+		if err := oneOf("wfp.layer", f.Layer, filterLayers()...); err != nil {
+			return err
+		}
+		if err := oneOf("wfp.do", f.Do, "block", "permit"); err != nil {
+			return err
+		}
+		if !slices.Contains(f.If, "user={account}") {
+			return fmt.Errorf("a filter at %s is for everybody", f.Layer)
+		}
+	}
+	if !w.Job.Kill || w.Job.Breakaway {
+		return fmt.Errorf("the job can be left or survived")
+	}
+	if w.Job.Processes < 0 || w.Job.Memory < 0 || w.Job.Milliseconds < 0 || w.Job.UI < 0 || w.Job.UI > 0xff {
+		return fmt.Errorf("a limit of the job is out of range")
+	}
+	if err := oneOf("desktop", w.Desktop, "private"); err != nil {
+		return err
+	}
+	for _, m := range w.Mitigation {
+		if err := oneOf("mitigation", m, "ext-point", "no-remote-image", "no-low-image"); err != nil {
+			return err
+		}
+	}
+	if !slices.Equal(w.Handles, []string{"stdin", "stdout", "stderr"}) {
+		return fmt.Errorf("handles %q", w.Handles)
+	}
+	return nil
+}
+
+func (t WindowsToken) validate() error {
+	for _, f := range t.Flags {
+		if err := oneOf("token.flags", f, "DISABLE_MAX_PRIVILEGE", "LUA_TOKEN", "WRITE_RESTRICTED"); err != nil {
+			return err
+		}
+	}
+	if slices.Contains(t.Flags, "WRITE_RESTRICTED") != (len(t.Restricting) > 0) {
+		return fmt.Errorf("token.flags and token.restricting do not fit together")
+	}
+	for _, s := range slices.Concat(t.DenyOnly, t.Restricting) {
+		if !symbolForm.MatchString(s) && !sidForm.MatchString(s) {
+			return fmt.Errorf("token names %q", s)
+		}
+	}
+	for _, s := range t.Restricting {
+		if slices.Contains([]string{"S-1-1-0", "S-1-5-11", "S-1-5-32-545", "S-1-5-4", "{user}", "{group}"}, s) {
+			return fmt.Errorf("token.restricting has %s, which the whole machine admits", s)
+		}
+	}
+	if !slices.Equal(t.KeepPrivileges, []string{"SeChangeNotifyPrivilege"}) {
+		return fmt.Errorf("token.keepPrivileges %q", t.KeepPrivileges)
+	}
+	if !defaultForm.MatchString(t.DefaultDACL) {
+		return fmt.Errorf("token.defaultDACL %q", t.DefaultDACL)
+	}
+	return nil
+}
+
+func (w *Windows) validateFiles() error {
+	held := map[string]bool{}
+	for _, h := range w.Placeholders {
+		if err := windowsPath(h.Path); err != nil {
+			return err
+		}
+		if err := oneOf("placeholder kind", h.Kind, "dir", "file"); err != nil {
+			return err
+		}
+		if err := checkACE(h.ACE); err != nil {
+			return err
+		}
+		held[h.Path] = true
+	}
+	for _, a := range w.ACL {
+		if err := windowsPath(a.Path); err != nil {
+			return err
+		}
+		if err := oneOf("fileId", a.FileID, "", "@probe"); err != nil {
+			return err
+		}
+		if err := checkACE(a.ACE); err != nil {
+			return err
+		}
+		if held[a.Path] && a.Exists {
+			return fmt.Errorf("%s is both there and held", a.Path)
+		}
+	}
+	for _, list := range [][]string{w.Quarantine, w.Report} {
+		for _, name := range list {
+			if err := windowsPath(name); err != nil {
+				return err
+			}
+		}
+	}
+	return w.validateUndo()
+}
+
+// validateUndo wants the exact inverse of every edit and of nothing else.
+func (w *Windows) validateUndo() error {
+	open := map[WindowsUndo]int{}
+	for _, a := range w.ACL {
+		open[WindowsUndo{Path: a.Path, ACE: a.ACE}]++
+	}
+	for _, h := range w.Placeholders {
+		open[WindowsUndo{Path: h.Path, Remove: h.Kind}]++
+	}
+	for _, u := range w.Undo {
+		if open[u] == 0 {
+			return fmt.Errorf("undo of %s is the inverse of nothing", u.Path)
+		}
+		open[u]--
+	}
+	for u, n := range open {
+		if n > 0 {
+			return fmt.Errorf("an edit of %s is not undone", u.Path)
+		}
+	}
+	return nil
+}
+
+func checkACE(text string) error {
+	m := aceForm.FindStringSubmatch(text)
+	if m == nil {
+		return fmt.Errorf("ACE %q", text)
+	}
+	if !symbolForm.MatchString(m[3]) || strings.HasPrefix(m[3], "@") {
+		return fmt.Errorf("ACE %q is for somebody outside of the sandbox", text)
+	}
+	return nil
+}
+
+// windowsPath checks that a path is absolute, clean and names a file of a
+// volume, not the volume itself.
+func windowsPath(name string) error {
+	os := pathspec.Windows
+	if err := os.Check(name); err != nil {
+		return err
+	}
+	if !os.IsAbs(name) || os.Clean(name) != name {
+		return fmt.Errorf("path %q is not absolute and clean", name)
+	}
+	if os.Depth(name) == 0 {
+		return fmt.Errorf("path %q is a volume", name)
+	}
+	return nil
+}
