@@ -53,39 +53,29 @@ func (w *Windows) validate() error {
 			return fmt.Errorf("symbol %q is %q", name, sid)
 		}
 	}
-	if w.Helper.SDDL == "" || !defaultForm.MatchString(w.Helper.SDDL) {
+	if w.Helper.SDDL != "D:P(A;;GA;;;SY)(A;;RC;;;OW)" {
 		return fmt.Errorf("helper.sddl %q", w.Helper.SDDL)
 	}
-	if err := w.Token.validate(); err != nil {
+	if err := w.Token.validate(w.Profile); err != nil {
 		return err
 	}
 	if err := w.validateFiles(); err != nil {
 		return err
 	}
-	for _, f := range w.WFP {
-		if err := oneOf("wfp.layer", f.Layer, filterLayers()...); err != nil {
-			return err
-		}
-		if err := oneOf("wfp.do", f.Do, "block", "permit"); err != nil {
-			return err
-		}
-		if !slices.Contains(f.If, "user={account}") {
-			return fmt.Errorf("a filter at %s is for everybody", f.Layer)
-		}
+	if err := w.validateFilters(); err != nil {
+		return err
 	}
 	if !w.Job.Kill || w.Job.Breakaway {
 		return fmt.Errorf("the job can be left or survived")
 	}
-	if w.Job.Processes < 0 || w.Job.Memory < 0 || w.Job.Milliseconds < 0 || w.Job.UI < 0 || w.Job.UI > 0xff {
+	if w.Job.Processes < 0 || w.Job.Memory < 0 || w.Job.Milliseconds < 0 || w.Job.UI != 0xff {
 		return fmt.Errorf("a limit of the job is out of range")
 	}
 	if err := oneOf("desktop", w.Desktop, "private"); err != nil {
 		return err
 	}
-	for _, m := range w.Mitigation {
-		if err := oneOf("mitigation", m, "ext-point", "no-remote-image", "no-low-image"); err != nil {
-			return err
-		}
+	if !slices.Equal(w.Mitigation, []string{"ext-point", "no-remote-image", "no-low-image"}) {
+		return fmt.Errorf("mitigation %q", w.Mitigation)
 	}
 	if !slices.Equal(w.Handles, []string{"stdin", "stdout", "stderr"}) {
 		return fmt.Errorf("handles %q", w.Handles)
@@ -93,14 +83,68 @@ func (w *Windows) validate() error {
 	return nil
 }
 
-func (t WindowsToken) validate() error {
-	for _, f := range t.Flags {
-		if err := oneOf("token.flags", f, "DISABLE_MAX_PRIVILEGE", "LUA_TOKEN", "WRITE_RESTRICTED"); err != nil {
+// validateFilters wants the filters of an offline account to be whole: every
+// layer, both families, and nothing that permits.
+func (w *Windows) validateFilters() error {
+	have := map[string]bool{}
+	for _, f := range w.WFP {
+		if err := oneOf("wfp.layer", f.Layer, filterLayers()...); err != nil {
 			return err
 		}
+		if err := oneOf("wfp.do", f.Do, "block"); err != nil {
+			return err
+		}
+		if len(f.If) == 0 || f.If[0] != "user={account}" || len(f.If) > 2 {
+			return fmt.Errorf("a filter at %s is for %q", f.Layer, f.If)
+		}
+		have[f.Layer+strings.Join(f.If[1:], "")] = true
 	}
-	if slices.Contains(t.Flags, "WRITE_RESTRICTED") != (len(t.Restricting) > 0) {
+	want := 0
+	if w.Account != nil && w.Account.Pool == "offline" {
+		for _, l := range filterLayers() {
+			conditions := []string{""}
+			switch {
+			case l == "ALE_RESOURCE_ASSIGNMENT_V4":
+				conditions = []string{"proto=1", "raw"}
+			case l == "ALE_RESOURCE_ASSIGNMENT_V6":
+				conditions = []string{"proto=58", "raw"}
+			}
+			for _, c := range conditions {
+				if want++; !have[l+c] {
+					return fmt.Errorf("no filter at %s %s", l, c)
+				}
+			}
+		}
+	}
+	if len(have) != want {
+		return fmt.Errorf("%d filters where %d are needed", len(have), want)
+	}
+	return nil
+}
+
+// validate wants what no token goes without, and what its profile adds.
+func (t WindowsToken) validate(profile string) error {
+	flags := []string{"DISABLE_MAX_PRIVILEGE", "LUA_TOKEN"}
+	if profile != "lean" {
+		flags = append(flags, "WRITE_RESTRICTED")
+	}
+	if !slices.Equal(t.Flags, flags) {
+		return fmt.Errorf("token.flags %q, want %q", t.Flags, flags)
+	}
+	if (profile != "lean") != (len(t.Restricting) > 0) {
 		return fmt.Errorf("token.flags and token.restricting do not fit together")
+	}
+	deny := []string{"S-1-5-32-544", "@logon"}
+	switch profile {
+	case "jail":
+		deny = append(deny, "S-1-5-4")
+	case "lean":
+		deny = append(deny, "S-1-5-11", "S-1-5-4", "S-1-2-0")
+	}
+	for _, s := range deny {
+		if !slices.Contains(t.DenyOnly, s) {
+			return fmt.Errorf("token.denyOnly lacks %s", s)
+		}
 	}
 	for _, s := range slices.Concat(t.DenyOnly, t.Restricting) {
 		if !symbolForm.MatchString(s) && !sidForm.MatchString(s) {

@@ -59,6 +59,12 @@ func (v *Volume) Delete(path string) { delete(v.nodes, key(path)) }
 // Exists reports whether the path is there.
 func (v *Volume) Exists(path string) bool { return v.nodes[key(path)] != nil }
 
+// IsDir reports whether the path is a directory that is there.
+func (v *Volume) IsDir(path string) bool {
+	n := v.nodes[key(path)]
+	return n != nil && n.dir
+}
+
 // Descriptor returns the descriptor of a path, or that of what would be made
 // there: one that inherits from the nearest directory that exists.
 func (v *Volume) Descriptor(path string) (Descriptor, bool) {
