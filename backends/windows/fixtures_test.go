@@ -75,5 +75,6 @@ func world(t testing.TB, f Facts, r *policy.Resolved, p *plan.Plan) *access.Volu
 	if err := populate(v, r, p.Windows); err != nil {
 		t.Fatal(err)
 	}
+	v.Settle()
 	return v
 }

@@ -63,38 +63,44 @@ func Bind(w *plan.Windows) access.Token {
 	return t
 }
 
-// Apply does to a volume what the plan does before the first command.
-func Apply(w *plan.Windows, v *access.Volume) error {
+// Apply does to a volume what the plan does before the first command, and
+// returns what is to be undone: the plan's undo, less the entries that stood
+// there before.
+func Apply(w *plan.Windows, v *access.Volume) ([]plan.WindowsUndo, error) {
+	undo := slices.Clone(w.Undo)
+	add := func(path, text string) error {
+		a, err := access.ParseACE(text)
+		if err != nil {
+			return err
+		}
+		changed, err := v.Add(path, a)
+		if !changed {
+			undo = slices.DeleteFunc(undo, func(u plan.WindowsUndo) bool { return u.Path == path && u.ACE == text })
+		}
+		return err
+	}
 	for _, h := range w.Placeholders {
 		if v.Exists(h.Path) {
-			return fmt.Errorf("%s is held and is there", h.Path)
+			return nil, fmt.Errorf("%s is held and is there", h.Path)
 		}
 		if err := v.Make(h.Path, h.Kind == "dir", user, user); err != nil {
-			return err
+			return nil, err
 		}
-		if err := addACE(v, h.Path, h.ACE); err != nil {
-			return err
+		if err := add(h.Path, h.ACE); err != nil {
+			return nil, err
 		}
 	}
 	for _, a := range w.ACL {
-		if err := addACE(v, a.Path, a.ACE); err != nil {
-			return err
+		if err := add(a.Path, a.ACE); err != nil {
+			return nil, err
 		}
 	}
-	return nil
+	return undo, nil
 }
 
-func addACE(v *access.Volume, path, text string) error {
-	a, err := access.ParseACE(text)
-	if err != nil {
-		return err
-	}
-	return v.Add(path, a)
-}
-
-// Undo does to a volume what the plan does after the last command.
-func Undo(w *plan.Windows, v *access.Volume) error {
-	for _, u := range w.Undo {
+// Undo does to a volume what Apply says is to be undone.
+func Undo(undo []plan.WindowsUndo, v *access.Volume) error {
+	for _, u := range undo {
 		if u.Remove != "" {
 			v.Delete(u.Path)
 			continue
@@ -103,7 +109,7 @@ func Undo(w *plan.Windows, v *access.Volume) error {
 		if err != nil {
 			return err
 		}
-		if err := v.Take(u.Path, a); err != nil {
+		if _, err := v.Take(u.Path, a); err != nil {
 			return err
 		}
 	}
@@ -154,7 +160,7 @@ func predict(f Facts, r *policy.Resolved, w *plan.Windows) ([]breach, error) {
 	if err := populate(v, r, w); err != nil {
 		return nil, diag.New(diag.PlanInvalid, "the facts of Windows name no list above a path: "+err.Error(), "")
 	}
-	if err := Apply(w, v); err != nil {
+	if _, err := Apply(w, v); err != nil {
 		return nil, diag.New(diag.PlanInvalid, "the plan cannot be applied: "+err.Error(), "")
 	}
 	t := Bind(w)

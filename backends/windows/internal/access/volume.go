@@ -101,28 +101,41 @@ func (v *Volume) Paths() []string {
 	return list
 }
 
-// Add puts an explicit ACE into the list of a path and passes it on.
-func (v *Volume) Add(path string, a ACE) error { return v.edit(path, a, Insert) }
+// Settle passes every list on to what is below, as if each had just been set.
+// A tree that was copied or restored can hold lists that disagree with those
+// above; the system brings them into agreement at the next change above, which
+// nothing undoes.
+func (v *Volume) Settle() {
+	for _, p := range v.Paths() {
+		n, parent := v.nodes[key(p)], v.nodes[key(parentOf(p))]
+		if parent != nil {
+			n.sd = Restamp(n.sd, parent.sd, n.dir, Files())
+		}
+	}
+}
+
+// Add puts an explicit ACE into the list of a path and passes it on. The result
+// says whether the list changed: an equal entry may stand there.
+func (v *Volume) Add(path string, a ACE) (bool, error) { return v.edit(path, a, Insert) }
 
 // Take removes an explicit ACE from the list of a path and what it passed on.
-func (v *Volume) Take(path string, a ACE) error { return v.edit(path, a, Remove) }
+func (v *Volume) Take(path string, a ACE) (bool, error) { return v.edit(path, a, Remove) }
 
-func (v *Volume) edit(path string, a ACE, change func([]ACE, ACE) ([]ACE, bool)) error {
+func (v *Volume) edit(path string, a ACE, change func([]ACE, ACE) ([]ACE, bool)) (bool, error) {
 	n := v.nodes[key(path)]
 	if n == nil {
-		return fmt.Errorf("%s: %w", path, fs.ErrNotExist)
+		return false, fmt.Errorf("%s: %w", path, fs.ErrNotExist)
 	}
 	if n.sd.DACL == nil {
-		return fmt.Errorf("%s: a list that grants everything takes no entries", path)
+		return false, fmt.Errorf("%s: a list that grants everything takes no entries", path)
 	}
 	a.Mask = Files().Map(a.Mask)
 	list, changed := change(n.sd.DACL, a)
-	if !changed {
-		return nil
+	if changed {
+		n.sd.DACL = list
+		v.restamp(n)
 	}
-	n.sd.DACL = list
-	v.restamp(n)
-	return nil
+	return changed, nil
 }
 
 // restamp passes the list of n on to everything below.
