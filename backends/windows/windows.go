@@ -90,3 +90,12 @@ func (t *tier) Prepare(_ context.Context, r backend.Request) (*plan.Plan, error)
 	}
 	return compile(t.name, f, r.Policy)
 }
+
+// ReportOf gives the report of a host that is known by its facts alone.
+func (t *tier) ReportOf(facts json.RawMessage) (backend.Report, error) {
+	f, err := DecodeFacts(facts)
+	if err != nil {
+		return backend.Report{}, err
+	}
+	return t.report(f)
+}

@@ -42,14 +42,17 @@ func Prepare(ctx context.Context, p policy.Policy, o *Options) (*Prepared, error
 	if o != nil {
 		prepared.options = *o
 	}
-	sources, err := policy.DefaultSources()
-	if err != nil {
-		return nil, fmt.Errorf("find the policy of this system: %w", err)
+	host := prepared.options.Host
+	if host == nil {
+		host = policy.OSHost()
+		sources, err := policy.DefaultSources()
+		if err != nil {
+			return nil, fmt.Errorf("find the policy of this system: %w", err)
+		}
+		if p, err = sources.UnderSystem(p); err != nil {
+			return nil, err
+		}
 	}
-	if p, err = sources.UnderSystem(p); err != nil {
-		return nil, err
-	}
-	host := policy.OSHost()
 	resolved, notes, err := p.Resolve(host)
 	if err != nil {
 		return nil, err

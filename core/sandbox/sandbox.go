@@ -47,6 +47,10 @@ type Options struct {
 	// Prefer is the name of the backend to use; "" or "auto" means the best
 	// one that meets the policy.
 	Prefer string
+	// Host is the machine that the policy is resolved for; nil means this one.
+	// With another one the plan can be looked at and no sandbox made, and this
+	// machine's system policy does not apply.
+	Host policy.Host
 	// Environ is the environment that commands inherit from, as NAME=VALUE;
 	// nil means that of this process.
 	Environ []string
@@ -107,6 +111,9 @@ func (p *Prepared) Open(ctx context.Context) (*Sandbox, error) {
 }
 
 func (p *Prepared) open(ctx context.Context) (*Sandbox, error) {
+	if p.options.Host != nil {
+		return nil, diag.New(diag.ModeUnsupported, "the plan is for another machine", "look at it there")
+	}
 	s := &Sandbox{prepared: p, report: p.options.Report, notes: slices.Clone(p.Notes)}
 	s.inherit()
 	notes := slices.Clone(s.notes)

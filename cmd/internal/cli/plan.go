@@ -9,14 +9,15 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 
 	"github.com/spf13/cobra"
 
 	"github.com/caisson-sandbox/caisson/core/backend"
 	"github.com/caisson-sandbox/caisson/core/diag"
-	"github.com/caisson-sandbox/caisson/core/guarantee"
 	"github.com/caisson-sandbox/caisson/core/launch"
 	"github.com/caisson-sandbox/caisson/core/plan"
+	"github.com/caisson-sandbox/caisson/core/policy"
 	"github.com/caisson-sandbox/caisson/core/sandbox"
 )
 
@@ -25,7 +26,7 @@ const maxFacts = 4 << 20
 
 func (p *program) planCommand() *cobra.Command {
 	f := &flags{}
-	var facts string
+	var facts, system string
 	var asJSON bool
 	c := &cobra.Command{
 		Use:   "plan [flags] [-- COMMAND...]",
@@ -42,7 +43,7 @@ status is 125.`,
 			if syscalls && asJSON {
 				return usageError(c, "--show syscalls and --json exclude each other")
 			}
-			prepared, refused := p.planned(c.Context(), f, facts)
+			prepared, refused := p.planned(c.Context(), f, system, facts)
 			if prepared == nil || prepared.Plan == nil {
 				return refused
 			}
@@ -57,6 +58,7 @@ status is 125.`,
 	s := c.Flags()
 	s.Lookup("show").Usage = "let `PATH` be read although it is hidden; or syscalls: print the list of system calls (repeatable)"
 	s.StringVar(&facts, "facts", "", "plan for the host whose facts are in `FILE`, as backends --json prints them")
+	s.StringVar(&system, "os", "", "plan for a usual machine of `SYSTEM` instead: linux, darwin or windows")
 	s.BoolVar(&asJSON, "json", false, "print the plan as canonical JSON")
 	return c
 }
@@ -81,15 +83,19 @@ func (f *flags) takeForm(c *cobra.Command) (syscalls bool, err error) {
 
 // planned prepares the sandbox of the flags. What was prepared is there also
 // with an error where a plan could be made.
-func (p *program) planned(ctx context.Context, f *flags, facts string) (*sandbox.Prepared, error) {
+func (p *program) planned(ctx context.Context, f *flags, system, facts string) (*sandbox.Prepared, error) {
 	o := &sandbox.Options{Prefer: f.backend}
-	if facts != "" {
+	load := func() (policy.Policy, []diag.Diagnostic, error) { return f.policy(p.stdin) }
+	switch {
+	case system != "" && system != runtime.GOOS:
+		load = func() (policy.Policy, []diag.Diagnostic, error) { return p.elsewhere(f, system, facts, o) }
+	case facts != "":
 		var err error
-		if o.Backends, err = readFacts(facts); err != nil {
+		if o.Backends, err = readFacts(facts, sandbox.Backends()); err != nil {
 			return nil, err
 		}
 	}
-	wanted, notes, err := f.policy(p.stdin)
+	wanted, notes, err := load()
 	if err != nil {
 		return nil, err
 	}
@@ -124,9 +130,9 @@ func (p *program) printPlan(made *plan.Plan, syscalls, asJSON bool) error {
 	return made.Explain(p.stdout)
 }
 
-// readFacts returns the backends of this system on the host whose facts are in
-// a file, which is what `caisson backends --json` printed there.
-func readFacts(path string) ([]backend.Backend, error) {
+// readFacts returns those of the known backends that the file has facts for, on
+// the host where `caisson backends --json` printed it.
+func readFacts(path string, known []backend.Backend) ([]backend.Backend, error) {
 	refuse := func(err error) error {
 		return diag.New(diag.UsageInvalid, fmt.Sprintf("the facts in %s: %v", diag.Quote(path), err), "record them with caisson backends --json")
 	}
@@ -147,7 +153,7 @@ func readFacts(path string) ([]backend.Backend, error) {
 		return nil, refuse(err)
 	}
 	var backends []backend.Backend
-	for _, b := range sandbox.Backends() {
+	for _, b := range known {
 		for _, l := range list {
 			if l.Info.Name == b.Info().Name {
 				backends = append(backends, recorded{b, l.Report.Facts})
@@ -158,19 +164,4 @@ func readFacts(path string) ([]backend.Backend, error) {
 		return nil, refuse(errors.New("they are of no backend of this system"))
 	}
 	return backends, nil
-}
-
-// recorded is a backend on a host that is known by its facts alone. What they
-// allow is for the plan to say: its claims are not checked against a report.
-type recorded struct {
-	backend.Backend
-	facts json.RawMessage
-}
-
-func (r recorded) Probe(context.Context) (backend.Report, error) {
-	offers := guarantee.Set{}
-	for _, i := range guarantee.All() {
-		offers[i.ID] = guarantee.Claim{By: guarantee.ByKernel}
-	}
-	return backend.Report{Usable: true, Offers: offers, Facts: r.facts}, nil
 }
