@@ -55,7 +55,9 @@ func (d *fakeDisk) do(change func() error) error {
 	return change()
 }
 
-func (d *fakeDisk) reboot() { d.crashed, d.crashAt, d.calls, d.locked, d.alive = false, 0, 0, false, map[string]bool{} }
+func (d *fakeDisk) reboot() {
+	d.crashed, d.crashAt, d.calls, d.locked, d.alive = false, 0, 0, false, map[string]bool{}
+}
 
 // file finds a path and wants it to be the one of an id.
 func (d *fakeDisk) file(path, id string) error {

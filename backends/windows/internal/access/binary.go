@@ -47,10 +47,14 @@ func (a ACE) Bytes() ([]byte, error) {
 // splitACL takes a binary list apart, see ACL in winnt.h: revision, a zero, the
 // size, the count of entries, a zero, the entries. Unused bytes may follow.
 func splitACL(raw []byte) (revision byte, list []rawACE, err error) {
-	if len(raw) < 8 || raw[0] != 2 && raw[0] != 4 || int(binary.LittleEndian.Uint16(raw[2:])) > len(raw) {
+	if len(raw) < 8 || raw[0] != 2 && raw[0] != 4 {
 		return 0, nil, ErrList
 	}
-	count, rest := int(binary.LittleEndian.Uint16(raw[4:])), raw[8:binary.LittleEndian.Uint16(raw[2:])]
+	size, count := int(binary.LittleEndian.Uint16(raw[2:])), int(binary.LittleEndian.Uint16(raw[4:]))
+	if size < 8 || size > len(raw) {
+		return 0, nil, ErrList
+	}
+	rest := raw[8:size]
 	for range count {
 		if len(rest) < 8 {
 			return 0, nil, ErrList
