@@ -3,6 +3,7 @@
 package helper
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"reflect"
@@ -31,6 +32,15 @@ func Setup(sys System, r Request, say func(string)) error {
 	w, err := newWorker(sys, r.Setup, say)
 	if err != nil {
 		return err
+	}
+	if len(w.log) == 0 {
+		detail, err := json.Marshal(r.Setup)
+		if err != nil {
+			return err
+		}
+		if err := w.append(LogEntry{State: "options", Detail: string(detail)}); err != nil {
+			return err
+		}
 	}
 	for _, c := range r.Setup.Changes() {
 		if c.Kind == KindEnable {
@@ -299,4 +309,14 @@ func (w *worker) verify() error {
 		return diag.New(diag.LaunchFailed, "setup did not take: "+strings.Join(missing, "; "), "run caisson setup status --repair")
 	}
 	return nil
+}
+
+// Recorded gives the options of a setup from its log.
+func Recorded(log []LogEntry) (Options, error) {
+	var o Options
+	if len(log) == 0 || log[0].State != "options" {
+		return o, errors.New("the log does not begin with the options of setup")
+	}
+	err := json.Unmarshal([]byte(log[0].Detail), &o)
+	return o, err
 }

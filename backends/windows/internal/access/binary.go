@@ -158,6 +158,32 @@ func FromRaw(raw []byte) ([]ACE, error) {
 	return aces, nil
 }
 
+// MostFromRaw reads a binary list so that nobody seems to have less than they
+// have: entries that allow under a condition allow, those that deny under one
+// are left out. Other unknown types are an error.
+func MostFromRaw(raw []byte) ([]ACE, error) {
+	const allowIf, denyIf = 9, 10
+	revision, list, err := splitACL(raw)
+	if err != nil {
+		return nil, err
+	}
+	var plain []rawACE
+	for _, r := range list {
+		switch r.kind() {
+		case denyIf:
+			continue
+		case allowIf:
+			r = slices.Clone(r)
+			r[0] = typeAllow
+		}
+		plain = append(plain, r)
+	}
+	if raw, err = joinACL(revision, plain); err != nil {
+		return nil, err
+	}
+	return FromRaw(raw)
+}
+
 // ToRaw writes a list of the kinds Allow and Deny in its binary form.
 func ToRaw(aces []ACE) ([]byte, error) {
 	var list []rawACE

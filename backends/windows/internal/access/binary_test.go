@@ -66,6 +66,9 @@ func TestRawUnknown(t *testing.T) {
 	if _, err := FromRaw(raw); !errors.Is(err, ErrList) {
 		t.Errorf("it is read as known: %v", err)
 	}
+	if l, err := MostFromRaw(raw); err != nil || written(l) != "(A;;0x1;;;S-1-1-0)" {
+		t.Errorf("an allow under a condition: %s, %v", written(l), err)
+	}
 }
 
 func FuzzRaw(f *testing.F) {

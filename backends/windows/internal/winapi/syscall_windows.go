@@ -21,6 +21,8 @@ package winapi
 //sys	LsaOpenPolicy(system *LSAUnicodeString, attributes *LSAObjectAttributes, access uint32, policy *windows.Handle) (status uint32) = advapi32.LsaOpenPolicy
 //sys	LsaAddAccountRights(policy windows.Handle, sid *windows.SID, rights *LSAUnicodeString, count uint32) (status uint32) = advapi32.LsaAddAccountRights
 //sys	LsaRemoveAccountRights(policy windows.Handle, sid *windows.SID, all bool, rights *LSAUnicodeString, count uint32) (status uint32) = advapi32.LsaRemoveAccountRights
+//sys	LsaEnumerateAccountRights(policy windows.Handle, sid *windows.SID, rights **LSAUnicodeString, count *uint32) (status uint32) = advapi32.LsaEnumerateAccountRights
+//sys	LsaFreeMemory(buffer uintptr) (status uint32) = advapi32.LsaFreeMemory
 //sys	LsaClose(policy windows.Handle) (status uint32) = advapi32.LsaClose
 //sys	LsaNtStatusToWinError(status uint32) (code uint32) = advapi32.LsaNtStatusToWinError
 
@@ -31,6 +33,8 @@ package winapi
 //sys	NetUserSetInfo(server *uint16, user *uint16, level uint32, buffer *byte, parameter *uint32) (code uint32) = netapi32.NetUserSetInfo
 //sys	NetLocalGroupAdd(server *uint16, level uint32, buffer *byte, parameter *uint32) (code uint32) = netapi32.NetLocalGroupAdd
 //sys	NetLocalGroupDel(server *uint16, group *uint16) (code uint32) = netapi32.NetLocalGroupDel
+//sys	NetLocalGroupGetInfo(server *uint16, group *uint16, level uint32, buffer **byte) (code uint32) = netapi32.NetLocalGroupGetInfo
+//sys	NetLocalGroupGetMembers(server *uint16, group *uint16, level uint32, buffer **byte, most uint32, read *uint32, total *uint32, resume *uintptr) (code uint32) = netapi32.NetLocalGroupGetMembers
 //sys	NetLocalGroupAddMembers(server *uint16, group *uint16, level uint32, buffer *byte, count uint32) (code uint32) = netapi32.NetLocalGroupAddMembers
 //sys	NetLocalGroupDelMembers(server *uint16, group *uint16, level uint32, buffer *byte, count uint32) (code uint32) = netapi32.NetLocalGroupDelMembers
 

@@ -51,6 +51,8 @@ var (
 	procLogonUserW                = modadvapi32.NewProc("LogonUserW")
 	procLsaAddAccountRights       = modadvapi32.NewProc("LsaAddAccountRights")
 	procLsaClose                  = modadvapi32.NewProc("LsaClose")
+	procLsaEnumerateAccountRights = modadvapi32.NewProc("LsaEnumerateAccountRights")
+	procLsaFreeMemory             = modadvapi32.NewProc("LsaFreeMemory")
 	procLsaNtStatusToWinError     = modadvapi32.NewProc("LsaNtStatusToWinError")
 	procLsaOpenPolicy             = modadvapi32.NewProc("LsaOpenPolicy")
 	procLsaRemoveAccountRights    = modadvapi32.NewProc("LsaRemoveAccountRights")
@@ -73,6 +75,8 @@ var (
 	procNetLocalGroupAddMembers   = modnetapi32.NewProc("NetLocalGroupAddMembers")
 	procNetLocalGroupDel          = modnetapi32.NewProc("NetLocalGroupDel")
 	procNetLocalGroupDelMembers   = modnetapi32.NewProc("NetLocalGroupDelMembers")
+	procNetLocalGroupGetInfo      = modnetapi32.NewProc("NetLocalGroupGetInfo")
+	procNetLocalGroupGetMembers   = modnetapi32.NewProc("NetLocalGroupGetMembers")
 	procNetUserAdd                = modnetapi32.NewProc("NetUserAdd")
 	procNetUserDel                = modnetapi32.NewProc("NetUserDel")
 	procNetUserSetInfo            = modnetapi32.NewProc("NetUserSetInfo")
@@ -139,6 +143,18 @@ func LsaAddAccountRights(policy windows.Handle, sid *windows.SID, rights *LSAUni
 
 func LsaClose(policy windows.Handle) (status uint32) {
 	r0, _, _ := syscall.SyscallN(procLsaClose.Addr(), uintptr(policy))
+	status = uint32(r0)
+	return
+}
+
+func LsaEnumerateAccountRights(policy windows.Handle, sid *windows.SID, rights **LSAUnicodeString, count *uint32) (status uint32) {
+	r0, _, _ := syscall.SyscallN(procLsaEnumerateAccountRights.Addr(), uintptr(policy), uintptr(unsafe.Pointer(sid)), uintptr(unsafe.Pointer(rights)), uintptr(unsafe.Pointer(count)))
+	status = uint32(r0)
+	return
+}
+
+func LsaFreeMemory(buffer uintptr) (status uint32) {
+	r0, _, _ := syscall.SyscallN(procLsaFreeMemory.Addr(), uintptr(buffer))
 	status = uint32(r0)
 	return
 }
@@ -278,6 +294,18 @@ func NetLocalGroupDel(server *uint16, group *uint16) (code uint32) {
 
 func NetLocalGroupDelMembers(server *uint16, group *uint16, level uint32, buffer *byte, count uint32) (code uint32) {
 	r0, _, _ := syscall.SyscallN(procNetLocalGroupDelMembers.Addr(), uintptr(unsafe.Pointer(server)), uintptr(unsafe.Pointer(group)), uintptr(level), uintptr(unsafe.Pointer(buffer)), uintptr(count))
+	code = uint32(r0)
+	return
+}
+
+func NetLocalGroupGetInfo(server *uint16, group *uint16, level uint32, buffer **byte) (code uint32) {
+	r0, _, _ := syscall.SyscallN(procNetLocalGroupGetInfo.Addr(), uintptr(unsafe.Pointer(server)), uintptr(unsafe.Pointer(group)), uintptr(level), uintptr(unsafe.Pointer(buffer)))
+	code = uint32(r0)
+	return
+}
+
+func NetLocalGroupGetMembers(server *uint16, group *uint16, level uint32, buffer **byte, most uint32, read *uint32, total *uint32, resume *uintptr) (code uint32) {
+	r0, _, _ := syscall.SyscallN(procNetLocalGroupGetMembers.Addr(), uintptr(unsafe.Pointer(server)), uintptr(unsafe.Pointer(group)), uintptr(level), uintptr(unsafe.Pointer(buffer)), uintptr(most), uintptr(unsafe.Pointer(read)), uintptr(unsafe.Pointer(total)), uintptr(unsafe.Pointer(resume)))
 	code = uint32(r0)
 	return
 }
