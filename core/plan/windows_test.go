@@ -161,3 +161,37 @@ func TestWindowsRefuses(t *testing.T) {
 		}
 	}
 }
+
+// TestWindowsAttested changes each thing that is read back.
+func TestWindowsAttested(t *testing.T) {
+	t.Parallel()
+	w := windowsSample().Windows
+	whole := func() Attested {
+		return Attested{Restricting: []string{"@device", "{account}"}, WriteRestricted: true, DenyOnly: []string{"S-1-5-4", "@logon", "S-1-5-32-544", "S-1-5-2"},
+			Privileges: 1, Entries: 3, Placeholders: 1, Filters: 10, Job: true, Desktop: "caisson-1"}
+	}
+	if err := w.Matches(whole()); err != nil {
+		t.Fatal(err)
+	}
+	for name, change := range map[string]func(a *Attested){
+		"no restricting SID":   func(a *Attested) { a.Restricting = nil },
+		"one more":             func(a *Attested) { a.Restricting = append(a.Restricting, "S-1-1-0") },
+		"another one":          func(a *Attested) { a.Restricting[0] = "S-1-1-0" },
+		"not write-restricted": func(a *Attested) { a.WriteRestricted = false },
+		"administrators":       func(a *Attested) { a.DenyOnly = a.DenyOnly[:2] },
+		"a privilege":          func(a *Attested) { a.Privileges = 2 },
+		"an entry":             func(a *Attested) { a.Entries = 2 },
+		"a placeholder":        func(a *Attested) { a.Placeholders = 0 },
+		"a filter":             func(a *Attested) { a.Filters = 9 },
+		"a connection":         func(a *Attested) { a.Connects = true },
+		"the job":              func(a *Attested) { a.Job = false },
+		"the desktop":          func(a *Attested) { a.Desktop = "default" },
+		"no desktop":           func(a *Attested) { a.Desktop = "" },
+	} {
+		a := whole()
+		change(&a)
+		if err := w.Matches(a); err == nil {
+			t.Errorf("%s: taken", name)
+		}
+	}
+}
