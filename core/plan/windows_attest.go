@@ -27,34 +27,43 @@ type Attested struct {
 // Matches compares what was applied with the plan. Any difference is an error:
 // a command must not start then.
 func (w *Windows) Matches(a Attested) error {
-	differ := func(what string, have, want any) error {
-		return fmt.Errorf("%s: %v was applied, %v is planned", what, have, want)
+	switch {
+	case a.Entries != len(w.ACL)+len(w.Placeholders):
+		return differs("entries of access lists", a.Entries, len(w.ACL)+len(w.Placeholders))
+	case a.Placeholders != len(w.Placeholders):
+		return differs("placeholders", a.Placeholders, len(w.Placeholders))
+	case a.Filters != len(w.WFP):
+		return differs("filters of the network", a.Filters, len(w.WFP))
+	case a.Connects && len(w.WFP) > 0:
+		return differs("network", "a connection that went through", "none")
 	}
+	return w.MatchesInner(a)
+}
+
+// MatchesInner compares what the part applies that runs as whom the commands
+// run as: token, job and desktop.
+func (w *Windows) MatchesInner(a Attested) error {
 	writes := slices.Contains(w.Token.Flags, "WRITE_RESTRICTED")
 	deny := slices.DeleteFunc(slices.Clone(w.Token.DenyOnly), func(s string) bool { return slices.Contains(a.DenyOnly, s) })
 	switch {
 	case !sameSet(a.Restricting, w.Token.Restricting):
-		return differ("restricting SIDs", a.Restricting, w.Token.Restricting)
+		return differs("restricting SIDs", a.Restricting, w.Token.Restricting)
 	case a.WriteRestricted != writes:
-		return differ("write-restricted", a.WriteRestricted, writes)
+		return differs("write-restricted", a.WriteRestricted, writes)
 	case len(deny) > 0:
-		return differ("SIDs only to deny", a.DenyOnly, w.Token.DenyOnly)
+		return differs("SIDs only to deny", a.DenyOnly, w.Token.DenyOnly)
 	case a.Privileges > len(w.Token.KeepPrivileges):
-		return differ("privileges", a.Privileges, len(w.Token.KeepPrivileges))
-	case a.Entries != len(w.ACL)+len(w.Placeholders):
-		return differ("entries of access lists", a.Entries, len(w.ACL)+len(w.Placeholders))
-	case a.Placeholders != len(w.Placeholders):
-		return differ("placeholders", a.Placeholders, len(w.Placeholders))
-	case a.Filters != len(w.WFP):
-		return differ("filters of the network", a.Filters, len(w.WFP))
-	case a.Connects && len(w.WFP) > 0:
-		return differ("network", "a connection that went through", "none")
+		return differs("privileges", a.Privileges, len(w.Token.KeepPrivileges))
 	case !a.Job:
-		return differ("job", "none", "one that ends every process")
+		return differs("job", "none", "one that ends every process")
 	case a.Desktop == "" || strings.EqualFold(a.Desktop, "Default"):
-		return differ("desktop", a.Desktop, w.Desktop)
+		return differs("desktop", a.Desktop, w.Desktop)
 	}
 	return nil
+}
+
+func differs(what string, have, want any) error {
+	return fmt.Errorf("%s: %v was applied, %v is planned", what, have, want)
 }
 
 func sameSet(a, b []string) bool {

@@ -41,6 +41,18 @@ func NewClient(c *Conn) *Client {
 // Open has the plan applied, and wants to hear that what was applied is what
 // the plan says.
 func (c *Client) Open(p *plan.Plan, state string) (plan.Attested, error) {
+	a, err := c.Attest(p, state)
+	if err == nil && p.Windows != nil {
+		if err := p.Windows.Matches(a); err != nil {
+			return a, errors.Join(diag.New(diag.AttestFailed, "what was applied differs from the plan: "+err.Error(), "run caisson doctor"), c.Close())
+		}
+	}
+	return a, err
+}
+
+// Attest has the plan applied, as far as the other side does, and returns what
+// it read back.
+func (c *Client) Attest(p *plan.Plan, state string) (plan.Attested, error) {
 	text, err := plan.Encode(p)
 	if err != nil {
 		return plan.Attested{}, err

@@ -18,7 +18,9 @@ func pair() (*Client, *Conn, func()) {
 	return NewClient(NewConn(toClient, fromClient)), NewConn(toHelper, fromHelper), func() { fromHelper.Close(); toHelper.Close() }
 }
 
-func aPlan() *plan.Plan { return &plan.Plan{Format: plan.Format, Backend: "x", OS: "linux", Arch: "amd64"} }
+func aPlan() *plan.Plan {
+	return &plan.Plan{Format: plan.Format, Backend: "x", OS: "linux", Arch: "amd64"}
+}
 
 // helper answers each message with the next answers.
 func helper(t *testing.T, c *Conn, answers ...[]Message) {

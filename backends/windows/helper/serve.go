@@ -34,7 +34,17 @@ type Running interface {
 // Serve does what the launcher says until it says "close" or is gone. It
 // returns once nothing is left; the error is that of undoing.
 func Serve(c *winrun.Conn, r Runner) error {
-	s := &server{conn: c, runner: r, running: map[int]Running{}}
+	return serve(&server{conn: c, runner: r, running: map[int]Running{}, matches: (*plan.Windows).Matches})
+}
+
+// ServeInner is Serve for the part that runs as whom the commands run as: it
+// answers for token, job and desktop alone.
+func ServeInner(c *winrun.Conn, r Runner) error {
+	return serve(&server{conn: c, runner: r, running: map[int]Running{}, matches: (*plan.Windows).MatchesInner})
+}
+
+func serve(s *server) error {
+	c := s.conn
 	defer s.waits.Wait()
 	for {
 		m, err := c.Receive()
@@ -43,6 +53,7 @@ func Serve(c *winrun.Conn, r Runner) error {
 		}
 		if m.Kind == winrun.Close {
 			err := s.close()
+			s.waits.Wait() // how commands ended is said before
 			if err != nil {
 				s.answer(winrun.Failure(0, "close", err))
 			} else {
@@ -62,6 +73,8 @@ type server struct {
 	opened bool
 	plan   *plan.Plan
 	waits  sync.WaitGroup
+	// matches compares what was applied with the plan.
+	matches func(*plan.Windows, plan.Attested) error
 
 	mu      sync.Mutex // guards running
 	running map[int]Running
@@ -123,7 +136,7 @@ func (s *server) open(m winrun.Message) error {
 		return err
 	}
 	s.opened, s.plan = true, p
-	if err := p.Windows.Matches(attested); err != nil {
+	if err := s.matches(p.Windows, attested); err != nil {
 		return errors.Join(diag.New(diag.AttestFailed, "what was applied differs from the plan: "+err.Error(), "run caisson doctor"), s.close())
 	}
 	s.answer(winrun.Message{Kind: winrun.Opened, Version: winrun.Version, Attested: &attested})

@@ -107,8 +107,8 @@ func (r *fakeRunning) Signal(name string) error {
 }
 func (r *fakeRunning) Resize(columns, rows int) error { r.f.note("resize"); return nil }
 
-// serve runs a server and gives the launcher's side of it.
-func serve(f *fakeRunner) (launcher *winrun.Conn, hangUp func(), ended chan error) {
+// startServer runs a server and gives the launcher's side of it.
+func startServer(f *fakeRunner) (launcher *winrun.Conn, hangUp func(), ended chan error) {
 	f.end = map[int]chan uint32{}
 	toHelper, fromLauncher := io.Pipe()
 	toLauncher, fromHelper := io.Pipe()
@@ -145,7 +145,7 @@ func openMessage(t *testing.T, p *plan.Plan) winrun.Message {
 func TestServe(t *testing.T) {
 	t.Parallel()
 	f := &fakeRunner{}
-	c, _, ended := serve(f)
+	c, _, ended := startServer(f)
 	if m := ask(t, c, winrun.Message{Kind: winrun.Start, ID: 1, Args: []string{"early"}}); m.Kind != winrun.Failed {
 		t.Errorf("a start without a sandbox: %+v", m)
 	}
@@ -186,7 +186,7 @@ func TestServe(t *testing.T) {
 func TestServeLauncherDies(t *testing.T) {
 	t.Parallel()
 	f := &fakeRunner{}
-	c, hangUp, ended := serve(f)
+	c, hangUp, ended := startServer(f)
 	ask(t, c, openMessage(t, typicalPlan(t)))
 	ask(t, c, winrun.Message{Kind: winrun.Start, ID: 1, Path: "x", Args: []string{"x"}})
 	hangUp()
@@ -228,7 +228,7 @@ func TestServeRefuses(t *testing.T) {
 		if c.runner == nil {
 			c.runner = &fakeRunner{}
 		}
-		conn, hangUp, ended := serve(c.runner)
+		conn, hangUp, ended := startServer(c.runner)
 		if m := ask(t, conn, c.message); m.Kind != winrun.Failed || m.Code != c.code {
 			t.Errorf("%s: %+v", name, m)
 		}

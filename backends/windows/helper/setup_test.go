@@ -3,6 +3,7 @@
 package helper
 
 import (
+	"encoding/json"
 	"errors"
 	"flag"
 	"os"
@@ -346,4 +347,24 @@ func TestRequestRefuses(t *testing.T) {
 	if err := r.Check(); err == nil || !strings.Contains(err.Error(), "agreed") {
 		t.Errorf("another list than the one that was shown: %v", err)
 	}
+}
+
+func FuzzDecodeRequest(f *testing.F) {
+	text, err := json.Marshal(request())
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(text)
+	f.Add([]byte(`{"version":1}`))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		r, err := DecodeRequest(text)
+		if err != nil || r.Check() != nil {
+			return
+		}
+		for _, c := range r.Setup.Changes() {
+			if strings.Contains(c.String(), "unknown") {
+				t.Fatalf("%+v", c)
+			}
+		}
+	})
 }

@@ -97,20 +97,6 @@ func LocalGroup(name string) (comment string, code uint32, err error) {
 	return comment, 0, windows.NetApiBufferFree(buffer)
 }
 
-// AddLocalMember adds a SID to a group.
-func AddLocalMember(group string, sid *windows.SID) error {
-	n, err := windows.UTF16PtrFromString(group)
-	if err != nil {
-		return err
-	}
-	info := LocalGroupMembersInfo0{SID: (*byte)(unsafe.Pointer(sid))}
-	code := NetLocalGroupAddMembers(nil, n, 0, (*byte)(unsafe.Pointer(&info)), 1)
-	if code == ErrorMemberInAlias {
-		return nil
-	}
-	return Code("add to the group "+group, code)
-}
-
 func three(a, b, c string) (x, y, z *uint16, err error) {
 	for i, s := range []string{a, b, c} {
 		if *[]**uint16{&x, &y, &z}[i], err = windows.UTF16PtrFromString(s); err != nil {

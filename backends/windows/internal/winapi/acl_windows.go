@@ -21,8 +21,13 @@ type Security struct {
 
 // FileSecurity reads owner, group and access list of an open file.
 func FileSecurity(file windows.Handle) (Security, error) {
+	return ObjectSecurity(file, windows.SE_FILE_OBJECT)
+}
+
+// ObjectSecurity is FileSecurity for an object of any type.
+func ObjectSecurity(object windows.Handle, kind windows.SE_OBJECT_TYPE) (Security, error) {
 	const what = windows.OWNER_SECURITY_INFORMATION | windows.GROUP_SECURITY_INFORMATION | windows.DACL_SECURITY_INFORMATION
-	sd, err := windows.GetSecurityInfo(file, windows.SE_FILE_OBJECT, what)
+	sd, err := windows.GetSecurityInfo(object, kind, what)
 	if err != nil {
 		return Security{}, fmt.Errorf("read the access list: %w", err)
 	}
@@ -50,6 +55,11 @@ func FileSecurity(file windows.Handle) (Security, error) {
 // SetFileList sets the access list of an open file, and passes it on to what is
 // below, as SetSecurityInfo does.
 func SetFileList(file windows.Handle, s Security) error {
+	return SetObjectList(file, windows.SE_FILE_OBJECT, s)
+}
+
+// SetObjectList is SetFileList for an object of any type.
+func SetObjectList(object windows.Handle, kind windows.SE_OBJECT_TYPE, s Security) error {
 	what := windows.SECURITY_INFORMATION(windows.DACL_SECURITY_INFORMATION)
 	if s.Protected {
 		what |= windows.PROTECTED_DACL_SECURITY_INFORMATION
@@ -60,7 +70,7 @@ func SetFileList(file windows.Handle, s Security) error {
 		return fmt.Errorf("set the access list: it has no head")
 	}
 	list := bytes.Clone(s.List)
-	err := windows.SetSecurityInfo(file, windows.SE_FILE_OBJECT, what, nil, nil, (*windows.ACL)(unsafe.Pointer(&list[0])), nil)
+	err := windows.SetSecurityInfo(object, kind, what, nil, nil, (*windows.ACL)(unsafe.Pointer(&list[0])), nil)
 	runtime.KeepAlive(list)
 	if err != nil {
 		return fmt.Errorf("set the access list: %w", err)

@@ -68,3 +68,7 @@ package winapi
 //sys	CancelSynchronousIo(thread windows.Handle) (err error) = kernel32.CancelSynchronousIo
 //sys	DeleteProfile(sid *uint16, path *uint16, computer *uint16) (err error) = userenv.DeleteProfileW
 //sys	ShellExecuteEx(info *ShellExecuteInfo) (err error) = shell32.ShellExecuteExW
+
+// Objects of the kernel, winternl.h. The results are codes of NTSTATUS.
+//
+//sys	NtOpenDirectoryObject(directory *windows.Handle, access uint32, attributes *windows.OBJECT_ATTRIBUTES) (status uint32) = ntdll.NtOpenDirectoryObject

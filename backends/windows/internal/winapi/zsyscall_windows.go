@@ -39,6 +39,7 @@ var (
 	modfwpuclnt = windows.NewLazySystemDLL("fwpuclnt.dll")
 	modkernel32 = windows.NewLazySystemDLL("kernel32.dll")
 	modnetapi32 = windows.NewLazySystemDLL("netapi32.dll")
+	modntdll    = windows.NewLazySystemDLL("ntdll.dll")
 	modshell32  = windows.NewLazySystemDLL("shell32.dll")
 	moduser32   = windows.NewLazySystemDLL("user32.dll")
 	moduserenv  = windows.NewLazySystemDLL("userenv.dll")
@@ -80,6 +81,7 @@ var (
 	procNetUserAdd                = modnetapi32.NewProc("NetUserAdd")
 	procNetUserDel                = modnetapi32.NewProc("NetUserDel")
 	procNetUserSetInfo            = modnetapi32.NewProc("NetUserSetInfo")
+	procNtOpenDirectoryObject     = modntdll.NewProc("NtOpenDirectoryObject")
 	procShellExecuteExW           = modshell32.NewProc("ShellExecuteExW")
 	procCloseDesktop              = moduser32.NewProc("CloseDesktop")
 	procCreateDesktopW            = moduser32.NewProc("CreateDesktopW")
@@ -325,6 +327,12 @@ func NetUserDel(server *uint16, user *uint16) (code uint32) {
 func NetUserSetInfo(server *uint16, user *uint16, level uint32, buffer *byte, parameter *uint32) (code uint32) {
 	r0, _, _ := syscall.SyscallN(procNetUserSetInfo.Addr(), uintptr(unsafe.Pointer(server)), uintptr(unsafe.Pointer(user)), uintptr(level), uintptr(unsafe.Pointer(buffer)), uintptr(unsafe.Pointer(parameter)))
 	code = uint32(r0)
+	return
+}
+
+func NtOpenDirectoryObject(directory *windows.Handle, access uint32, attributes *windows.OBJECT_ATTRIBUTES) (status uint32) {
+	r0, _, _ := syscall.SyscallN(procNtOpenDirectoryObject.Addr(), uintptr(unsafe.Pointer(directory)), uintptr(access), uintptr(unsafe.Pointer(attributes)))
+	status = uint32(r0)
 	return
 }
 

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package helper
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/windows"
+
+	"github.com/caisson-sandbox/caisson/core/diag"
+	"github.com/caisson-sandbox/caisson/core/winrun"
+)
+
+// maxRequest bounds a request for setup, in bytes.
+const maxRequest = 1 << 20
+
+// Main runs the role that the first argument names, and returns the status.
+func Main(args []string) int {
+	if len(args) != 2 {
+		fmt.Fprintln(os.Stderr, "caisson-winhelper: run by caisson, not by hand")
+		return 2
+	}
+	var err error
+	switch args[1] {
+	case "run":
+		err = Serve(winrun.NewConn(os.Stdin, os.Stdout), &outer{})
+	case "inner":
+		err = ServeInner(winrun.NewConn(os.Stdin, os.Stdout), &inner{})
+	case "connect":
+		return connect(os.Stdin)
+	case "setup", "teardown", "check":
+		err = elevated(args[1], os.Stdin, os.Stdout)
+	default:
+		err = fmt.Errorf("unknown role %q", args[1])
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "caisson-winhelper: "+err.Error())
+		return 1
+	}
+	return 0
+}
+
+// elevated does what setup needs an administrator for. The request comes on
+// the standard input; every change is written to the output and to a log.
+func elevated(role string, in io.Reader, out io.Writer) error {
+	if role != "check" && !windows.GetCurrentProcessToken().IsElevated() {
+		return diag.New(diag.UsageInvalid, role+" needs the rights of an administrator", "run caisson setup, which asks for them")
+	}
+	if err := trustedImage(); err != nil && role != "check" {
+		return err
+	}
+	text, err := io.ReadAll(io.LimitReader(in, maxRequest+1))
+	if err != nil {
+		return err
+	}
+	r, err := DecodeRequest(text)
+	if err != nil {
+		return err
+	}
+	say := func(line string) { fmt.Fprintln(out, line) }
+	sys := Machine{Install: r.Setup.Install}
+	switch role {
+	case "setup":
+		return Setup(sys, r, say)
+	case "teardown":
+		return Teardown(sys, r.Setup, say)
+	}
+	s, err := Status(sys, r.Setup)
+	if err != nil {
+		return err
+	}
+	return json.NewEncoder(out).Encode(s)
+}
+
+// trustedImage wants the program that runs elevated to be one that no other
+// user may write: its file and the directory that it is in.
+func trustedImage() error {
+	path, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	for _, p := range []string{path, filepath.Dir(path)} {
+		who, err := otherWriters(p)
+		if err != nil {
+			return err
+		}
+		if len(who) > 0 {
+			return diag.New(diag.UsageInvalid, fmt.Sprintf("%s may be written by %s: it is not run with the rights of an administrator", diag.Quote(p), strings.Join(who, ", ")),
+				"install caisson below Program Files, or for yourself alone")
+		}
+	}
+	return nil
+}
