@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/caisson-sandbox/caisson/backends/windows/internal/access"
+	"github.com/caisson-sandbox/caisson/backends/windows/internal/installed"
 	"github.com/caisson-sandbox/caisson/core/diag"
 	"github.com/caisson-sandbox/caisson/core/pathspec"
 )
@@ -56,16 +57,8 @@ type Facts struct {
 	Temp string `json:"temp"`
 }
 
-// Setup is what `caisson setup install` left on this host for the caller.
-type Setup struct {
-	// State is "none", "ready", "partial" (begun and not finished), "old" (of
-	// another version) or "broken"; Detail says what is wrong.
-	State   string `json:"state"`
-	Detail  string `json:"detail,omitempty"`
-	Install string `json:"install,omitempty"` // a hash of the installing user and the install
-	Offline int    `json:"offline"`           // accounts of the pool
-	Online  int    `json:"online"`
-}
+// Setup is what setup left on a host.
+type Setup = installed.Setup
 
 // Volume is a volume. A Root ends in a separator.
 type Volume struct {

@@ -15,18 +15,9 @@ import (
 	"golang.org/x/sys/windows"
 
 	"github.com/caisson-sandbox/caisson/backends/windows/internal/access"
+	"github.com/caisson-sandbox/caisson/backends/windows/internal/installed"
 	"github.com/caisson-sandbox/caisson/backends/windows/internal/winapi"
 )
-
-// SetupDir is the directory below which setup keeps what belongs to the
-// machine: logs, and a directory for each install.
-func SetupDir() (string, error) {
-	dir, err := windows.KnownFolderPath(windows.FOLDERID_ProgramData, windows.KF_FLAG_DONT_VERIFY)
-	if err != nil {
-		return "", fmt.Errorf("find ProgramData: %w", err)
-	}
-	return filepath.Join(dir, "caisson"), nil
-}
 
 // line is what is read here of a line of a setup log; package helper writes it.
 type line struct {
@@ -42,7 +33,7 @@ type line struct {
 // rights of an administrator, and which SIDs belong to it.
 func findSetup(owner string) (Setup, naming, error) {
 	names := naming{}
-	dir, err := SetupDir()
+	dir, err := installed.Dir()
 	if err != nil {
 		return Setup{}, names, err
 	}

@@ -5,14 +5,12 @@ package helper
 import (
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
-	"time"
 
 	"golang.org/x/sys/windows"
 
-	backend "github.com/caisson-sandbox/caisson/backends/windows"
+	"github.com/caisson-sandbox/caisson/backends/windows/internal/installed"
 	"github.com/caisson-sandbox/caisson/backends/windows/internal/winapi"
 	"github.com/caisson-sandbox/caisson/core/diag"
 	"github.com/caisson-sandbox/caisson/core/plan"
@@ -57,7 +55,7 @@ type remote struct {
 // startInner starts the inner part as the leased account, suspended until it is
 // in a job that ends with this process. It speaks on its standard handles.
 func startInner(l *lease, w *plan.Windows) (_ Runner, err error) {
-	dir, err := backend.SetupDir()
+	dir, err := installed.Dir()
 	if err != nil {
 		return nil, err
 	}
@@ -163,20 +161,3 @@ func (r *remote) Close() error {
 type remoteCommand struct{ *winrun.Remote }
 
 func (c *remoteCommand) PID() int { return c.Remote.PID }
-
-// connectsAs tries, as the leased account, to connect to a listener of this
-// process on the loopback. It must fail; that it could succeed is shown by a
-// connection of this process's own.
-func connectsAs(l *lease) (bool, error) {
-	listener, err := net.Listen("tcp4", "127.0.0.1:0")
-	if err != nil {
-		return false, fmt.Errorf("listen for the test of the network: %w", err)
-	}
-	defer listener.Close()
-	own, err := net.DialTimeout("tcp4", listener.Addr().String(), time.Second)
-	if err != nil {
-		return false, fmt.Errorf("the test of the network shows nothing, not even this process can connect: %w", err)
-	}
-	defer own.Close()
-	return connectAs(l, listener.Addr().String())
-}

@@ -6,10 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
+	"strconv"
 	"strings"
-	"time"
 
 	"golang.org/x/sys/windows"
 
@@ -22,18 +21,65 @@ const (
 	statusRefused   = 11
 )
 
+// listen makes a socket that listens on the loopback, and gives its port.
+func listen() (windows.Handle, int, error) {
+	if err := windows.WSAStartup(0x202, &windows.WSAData{}); err != nil {
+		return 0, 0, fmt.Errorf("start the sockets: %w", err)
+	}
+	s, err := windows.Socket(windows.AF_INET, windows.SOCK_STREAM, windows.IPPROTO_TCP)
+	if err != nil {
+		return 0, 0, fmt.Errorf("make a socket: %w", err)
+	}
+	at := &windows.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}
+	if err := errors.Join(windows.Bind(s, at), windows.Listen(s, 8)); err != nil {
+		return 0, 0, errors.Join(err, windows.Closesocket(s))
+	}
+	bound, err := windows.Getsockname(s)
+	if in, ok := bound.(*windows.SockaddrInet4); err == nil && ok {
+		return s, in.Port, nil
+	}
+	return 0, 0, errors.Join(errors.New("no port was bound"), err, windows.Closesocket(s))
+}
+
+// dial connects to a port of the loopback.
+func dial(port int) error {
+	s, err := windows.Socket(windows.AF_INET, windows.SOCK_STREAM, windows.IPPROTO_TCP)
+	if err != nil {
+		return err
+	}
+	err = windows.Connect(s, &windows.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}, Port: port})
+	return errors.Join(err, windows.Closesocket(s))
+}
+
+// connectsAs tries, as the leased account, to connect to a listener of this
+// process on the loopback. It must fail; that it could succeed is shown by a
+// connection of this process's own.
+func connectsAs(l *lease) (bool, error) {
+	s, port, err := listen()
+	if err != nil {
+		return false, fmt.Errorf("listen for the test of the network: %w", err)
+	}
+	defer windows.Closesocket(s)
+	if err := dial(port); err != nil {
+		return false, fmt.Errorf("the test of the network shows nothing, not even this process can connect: %w", err)
+	}
+	return connectAs(l, strconv.Itoa(port))
+}
+
 // connect is the role of a process of the account that tries to connect to the
-// address that it reads.
+// port that it reads.
 func connect(in io.Reader) int {
 	text, err := io.ReadAll(io.LimitReader(in, 100))
 	if err != nil {
 		return 1
 	}
-	c, err := net.DialTimeout("tcp4", strings.TrimSpace(string(text)), 2*time.Second)
-	if err != nil {
+	port, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil || windows.WSAStartup(0x202, &windows.WSAData{}) != nil {
+		return 1
+	}
+	if dial(port) != nil {
 		return statusRefused
 	}
-	_ = c.Close() // the connection is the answer
 	return statusConnected
 }
 

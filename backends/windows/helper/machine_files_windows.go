@@ -18,7 +18,7 @@ import (
 
 	"golang.org/x/sys/windows"
 
-	backend "github.com/caisson-sandbox/caisson/backends/windows"
+	"github.com/caisson-sandbox/caisson/backends/windows/internal/installed"
 	"github.com/caisson-sandbox/caisson/backends/windows/internal/winapi"
 )
 
@@ -136,7 +136,7 @@ func (m Machine) RemoveACE(path, ace string) error {
 }
 
 func logPath(install string) (string, error) {
-	dir, err := backend.SetupDir()
+	dir, err := installed.Dir()
 	return filepath.Join(dir, "setup-"+install+".log"), err
 }
 

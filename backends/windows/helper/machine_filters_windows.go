@@ -10,8 +10,8 @@ import (
 	"strconv"
 	"strings"
 
-	backend "github.com/caisson-sandbox/caisson/backends/windows"
 	"github.com/caisson-sandbox/caisson/backends/windows/internal/access"
+	"github.com/caisson-sandbox/caisson/backends/windows/internal/installed"
 	"github.com/caisson-sandbox/caisson/backends/windows/internal/winapi"
 )
 
@@ -54,7 +54,7 @@ func (Machine) AddFilters(install, account, sid string) error {
 			return err
 		}
 		layers := winapi.LayerKeys()
-		for n, f := range backend.Filters() {
+		for n, f := range installed.Filters() {
 			b := winapi.Block{Key: keyOf(install, account, n), Layer: layers[f.Layer], Provider: provider, Sublayer: sublayer,
 				Name: "caisson " + account + " " + f.Layer, SD: sd}
 			for _, condition := range f.If[1:] {
@@ -85,7 +85,7 @@ func (Machine) Filters(install, account string) (list []Filter, err error) {
 	}
 	conditions := winapi.ConditionKeys()
 	err = withEngine(func(e *winapi.Engine) error {
-		for n := range backend.Filters() {
+		for n := range installed.Filters() {
 			layer, blocks, with, sd, ok, err := e.FilterAt(keyOf(install, account, n))
 			if err != nil {
 				return err
@@ -134,7 +134,7 @@ func onlySID(raw []byte) string {
 // where they were the last ones.
 func (m Machine) DeleteFilters(install, account string) error {
 	err := withEngine(func(e *winapi.Engine) error {
-		for n := range backend.Filters() {
+		for n := range installed.Filters() {
 			if err := e.DeleteFilter(keyOf(install, account, n)); err != nil {
 				return err
 			}

@@ -10,7 +10,7 @@ import (
 	"slices"
 	"strings"
 
-	backend "github.com/caisson-sandbox/caisson/backends/windows"
+	"github.com/caisson-sandbox/caisson/backends/windows/internal/installed"
 	"github.com/caisson-sandbox/caisson/core/diag"
 )
 
@@ -279,7 +279,7 @@ func (w *worker) filtersStand(name, sid string) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	want := backend.Filters()
+	want := installed.Filters()
 	for _, f := range want {
 		if !slices.ContainsFunc(have, func(h Filter) bool {
 			return h.Layer == f.Layer && h.Block && h.SID == sid && slices.Equal(h.If, f.If[1:])

@@ -13,7 +13,7 @@ import (
 	"strings"
 	"testing"
 
-	backend "github.com/caisson-sandbox/caisson/backends/windows"
+	"github.com/caisson-sandbox/caisson/backends/windows/internal/installed"
 	"github.com/caisson-sandbox/caisson/core/diag"
 	"github.com/caisson-sandbox/caisson/core/plan"
 )
@@ -22,7 +22,7 @@ var update = flag.Bool("update", false, "write the golden files")
 
 const testHash = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
 
-func planFilters() []plan.WindowsFilter { return backend.Filters() }
+func planFilters() []plan.WindowsFilter { return installed.Filters() }
 
 func request() Request {
 	r := Request{Version: Version, Passwords: map[string]string{}, Setup: Options{

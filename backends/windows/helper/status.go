@@ -6,15 +6,15 @@ import (
 	"fmt"
 	"strings"
 
-	backend "github.com/caisson-sandbox/caisson/backends/windows"
+	"github.com/caisson-sandbox/caisson/backends/windows/internal/installed"
 )
 
 // Status says what is there of a setup: "none", "partial" where it was begun
 // and not finished, "old" where it is of another version, "broken" where
 // something is no longer as it was made, with what, or "ready". It changes
 // nothing.
-func Status(sys System, o Options) (backend.Setup, error) {
-	s := backend.Setup{State: "none"}
+func Status(sys System, o Options) (installed.Setup, error) {
+	s := installed.Setup{State: "none"}
 	w, err := newWorker(sys, o, nil)
 	if err != nil || len(w.log) == 0 {
 		return s, err
