@@ -4,21 +4,68 @@ package plan
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/caisson-sandbox/caisson/core/pathspec"
 )
 
-// The forms of what a plan for Windows may hold. An ACE names a symbol or one
-// SID, its rights are a number: so that undo takes out exactly what was added.
-var (
-	symbolForm  = regexp.MustCompile(`^(\{(account|user|group|cap[0-9]+)\}|@logon|@device)$`)
-	sidForm     = regexp.MustCompile(`^S-1-[0-9]{1,15}(-[0-9]{1,10}){0,15}$`)
-	aceForm     = regexp.MustCompile(`^\((A|D);((?:OI|CI|NP|IO)*);0x[0-9a-f]{1,8};;;([^;()]+)\)$`)
-	defaultForm = regexp.MustCompile(`^D:P?(\(A;;(GA|RC|0x[0-9a-f]{1,8});;;[^;()]+\))+$`)
-)
+// isSymbol reports whether a text is one of the symbols of plans.
+func isSymbol(s string) bool {
+	if n, ok := strings.CutPrefix(s, "{cap"); ok {
+		n, closed := strings.CutSuffix(n, "}")
+		return closed && isNumber(n, 4)
+	}
+	return slices.Contains([]string{"{account}", "{user}", "{group}", "@logon", "@device"}, s)
+}
+
+func isNumber(s string, digits int) bool {
+	return s != "" && len(s) <= digits && strings.Trim(s, "0123456789") == ""
+}
+
+// isSID reports whether a text is a SID in full.
+func isSID(s string) bool {
+	parts, ok := strings.CutPrefix(s, "S-1-")
+	list := strings.Split(parts, "-")
+	return ok && len(list) <= 16 && !slices.ContainsFunc(list, func(p string) bool { return !isNumber(p, 15) })
+}
+
+// isMask reports whether a text is rights in hexadecimal.
+func isMask(s string) bool {
+	hex, ok := strings.CutPrefix(s, "0x")
+	return ok && hex != "" && len(hex) <= 8 && strings.Trim(hex, "0123456789abcdef") == ""
+}
+
+// splitACE takes an entry in SDDL apart: kind, flags, rights, whom. An entry of
+// a plan names a symbol or one SID, and its rights are a number, so that undo
+// takes out exactly what was added.
+func splitACE(text string) (kind, flags, mask, sid string, ok bool) {
+	inner, open := strings.CutPrefix(text, "(")
+	inner, closed := strings.CutSuffix(inner, ")")
+	f := strings.Split(inner, ";")
+	if !open || !closed || len(f) != 6 || f[3] != "" || f[4] != "" || strings.ContainsAny(f[5], "()") {
+		return "", "", "", "", false
+	}
+	return f[0], f[1], f[2], f[5], true
+}
+
+// isDefaultList reports whether a text is a list in SDDL that only allows.
+func isDefaultList(text string) bool {
+	rest, ok := strings.CutPrefix(text, "D:")
+	rest = strings.TrimPrefix(rest, "P")
+	if !ok || rest == "" {
+		return false
+	}
+	for rest != "" {
+		end := strings.IndexByte(rest, ')') + 1
+		kind, flags, mask, sid, ok := splitACE(rest[:end])
+		if !ok || kind != "A" || flags != "" || sid == "" || mask != "GA" && mask != "RC" && !isMask(mask) {
+			return false
+		}
+		rest = rest[end:]
+	}
+	return true
+}
 
 // filterLayers are the layers at which setup may filter.
 func filterLayers() []string {
@@ -49,7 +96,7 @@ func (w *Windows) validate() error {
 		}
 	}
 	for name, sid := range w.Symbols {
-		if name != "@device" || sid != "" && !sidForm.MatchString(sid) {
+		if name != "@device" || sid != "" && !isSID(sid) {
 			return fmt.Errorf("symbol %q is %q", name, sid)
 		}
 	}
@@ -147,7 +194,7 @@ func (t WindowsToken) validate(profile string) error {
 		}
 	}
 	for _, s := range slices.Concat(t.DenyOnly, t.Restricting) {
-		if !symbolForm.MatchString(s) && !sidForm.MatchString(s) {
+		if !isSymbol(s) && !isSID(s) {
 			return fmt.Errorf("token names %q", s)
 		}
 	}
@@ -159,7 +206,7 @@ func (t WindowsToken) validate(profile string) error {
 	if !slices.Equal(t.KeepPrivileges, []string{"SeChangeNotifyPrivilege"}) {
 		return fmt.Errorf("token.keepPrivileges %q", t.KeepPrivileges)
 	}
-	if !defaultForm.MatchString(t.DefaultDACL) {
+	if !isDefaultList(t.DefaultDACL) {
 		return fmt.Errorf("token.defaultDACL %q", t.DefaultDACL)
 	}
 	return nil
@@ -227,11 +274,15 @@ func (w *Windows) validateUndo() error {
 }
 
 func checkACE(text string) error {
-	m := aceForm.FindStringSubmatch(text)
-	if m == nil {
+	kind, flags, mask, sid, ok := splitACE(text)
+	for ok && flags != "" {
+		ok = len(flags) >= 2 && slices.Contains([]string{"OI", "CI", "NP", "IO"}, flags[:min(2, len(flags))])
+		flags = flags[min(2, len(flags)):]
+	}
+	if !ok || kind != "A" && kind != "D" || !isMask(mask) {
 		return fmt.Errorf("ACE %q", text)
 	}
-	if !symbolForm.MatchString(m[3]) || strings.HasPrefix(m[3], "@") {
+	if !isSymbol(sid) || strings.HasPrefix(sid, "@") {
 		return fmt.Errorf("ACE %q is for somebody outside of the sandbox", text)
 	}
 	return nil

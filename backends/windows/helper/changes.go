@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -179,11 +178,24 @@ func (c Change) String() string {
 	return "unknown change " + diag.Quote(c.Kind)
 }
 
-var (
-	installForm = regexp.MustCompile(`^[0-9a-f]{7}$`)
-	ownerForm   = regexp.MustCompile(`^S-1-(5-21|12-1)(-[0-9]{1,10}){4}$`)
-	hashForm    = regexp.MustCompile(`^[0-9a-f]{64}$`)
-)
+// isHex reports whether a text is so many hexadecimal digits.
+func isHex(s string, digits int) bool {
+	return len(s) == digits && strings.Trim(s, "0123456789abcdef") == ""
+}
+
+// isUser reports whether a text is the SID of a user of a machine, a domain or
+// a directory in the cloud.
+func isUser(s string) bool {
+	for _, prefix := range []string{"S-1-5-21-", "S-1-12-1-"} {
+		if rest, ok := strings.CutPrefix(s, prefix); ok {
+			parts := strings.Split(rest, "-")
+			return len(parts) == 4 && !slices.ContainsFunc(parts, func(p string) bool {
+				return p == "" || len(p) > 10 || strings.Trim(p, "0123456789") != ""
+			})
+		}
+	}
+	return false
+}
 
 // most is the most accounts of one kind.
 const most = 10
@@ -198,13 +210,13 @@ func (r Request) Check() error {
 	switch {
 	case r.Version != Version:
 		return refuse("the request has version %d; this helper has %d", r.Version, Version)
-	case !installForm.MatchString(o.Install):
+	case !isHex(o.Install, 7):
 		return refuse("install %q is not seven hexadecimal digits", o.Install)
-	case !ownerForm.MatchString(o.Owner):
+	case !isUser(o.Owner):
 		return refuse("owner %q is no user", o.Owner)
 	case o.Offline < 1 || o.Offline > most || o.Online < 0 || o.Online > most:
 		return refuse("%d offline and %d online accounts: from 1 and from 0 to %d", o.Offline, o.Online, most)
-	case !hashForm.MatchString(o.Hash):
+	case !isHex(o.Hash, 64):
 		return refuse("the hash %q is no SHA-256", o.Hash)
 	}
 	for _, p := range append([]string{o.Dir, o.Program}, o.Reads...) {

@@ -10,7 +10,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 )
 
@@ -23,7 +22,10 @@ type DirLedgers struct {
 	Exclude func() (release func() error, err error)
 }
 
-var runForm = regexp.MustCompile(`^[0-9a-z-]{1,80}$`)
+// isRun reports whether a text may be the name of a run.
+func isRun(s string) bool {
+	return s != "" && len(s) <= 80 && strings.Trim(s, "0123456789abcdefghijklmnopqrstuvwxyz-") == ""
+}
 
 func (d *DirLedgers) path(run string) string { return filepath.Join(d.Dir, run+".run") }
 
@@ -39,7 +41,7 @@ func (d *DirLedgers) Runs() (live, dead []string, err error) {
 	for _, e := range entries {
 		run, ok := strings.CutSuffix(e.Name(), ".run")
 		switch {
-		case !ok || !runForm.MatchString(run):
+		case !ok || !isRun(run):
 		case d.Alive(run):
 			live = append(live, run)
 		default:
@@ -77,7 +79,7 @@ func (d *DirLedgers) Read(run string) ([]Entry, error) {
 
 // Append writes an entry so that it outlives a crash.
 func (d *DirLedgers) Append(run string, e Entry) (err error) {
-	if !runForm.MatchString(run) {
+	if !isRun(run) {
 		return fmt.Errorf("run %q", run)
 	}
 	line, err := json.Marshal(e)
