@@ -33,6 +33,8 @@ func Main(args []string) int {
 		err = ServeInner(winrun.NewConn(os.Stdin, os.Stdout), &inner{})
 	case "connect":
 		return connect(os.Stdin)
+	case "recover":
+		err = recoverRuns(os.Stdin, os.Stdout)
 	case "setup", "teardown", "check":
 		err = elevated(args[1], os.Stdin, os.Stdout)
 	default:
@@ -43,6 +45,20 @@ func Main(args []string) int {
 		return 1
 	}
 	return 0
+}
+
+// recoverRuns undoes what dead runs left, by the state directory that it reads.
+func recoverRuns(in io.Reader, out io.Writer) error {
+	text, err := io.ReadAll(io.LimitReader(in, maxRequest))
+	if err != nil {
+		return err
+	}
+	dir := filepath.Join(string(text), "windows")
+	n, err := Recover(Disk{}, &DirLedgers{Dir: dir, Alive: alive, Exclude: exclude(dir)})
+	if n > 0 {
+		fmt.Fprintf(out, "entries and placeholders of %d ended sandboxes were removed\n", n)
+	}
+	return err
 }
 
 // elevated does what setup needs an administrator for. The request comes on
