@@ -172,7 +172,7 @@ func predict(f Facts, r *policy.Resolved, w *plan.Windows) ([]breach, error) {
 		}
 		if a == policy.Write {
 			if rule.Root && strings.EqualFold(rule.Path, path) && !v.May(t, access.ActCreate, path) && !v.May(t, access.ActWrite, path) {
-				return nil, diag.New(diag.RootUnwritable, diag.Quote(path)+" could not be written by commands: an entry of its access list denies it to all users",
+				return nil, diag.New(diag.RootUnwritable, diag.Quote(path)+" could not be written by commands: its access list denies it to them, or does not let the user in",
 					"look at it with icacls")
 			}
 			continue

@@ -20,9 +20,9 @@ import (
 type console struct {
 	in, out           *os.File // the caller's, which stay open
 	input, output     windows.Handle
-	inMode, outMode   uint32         // as they were
-	toThem, fromThem  *os.File       // ours
-	theirIn, theirOut *os.File       // the command's console has these
+	inMode, outMode   uint32   // as they were
+	toThem, fromThem  *os.File // ours
+	theirIn, theirOut *os.File // the command's console has these
 	copied            sync.WaitGroup
 	done              chan struct{}
 	once              sync.Once
