@@ -203,13 +203,36 @@ const most = 10
 // Check refuses a request that is not whole, or whose list is not the one that
 // the user agreed to.
 func (r Request) Check() error {
-	refuse := func(format string, args ...any) error {
-		return diag.New(diag.UsageInvalid, "setup: "+fmt.Sprintf(format, args...), "run caisson setup install again")
-	}
 	o := r.Setup
-	switch {
-	case r.Version != Version:
+	if r.Version != Version {
 		return refuse("the request has version %d; this helper has %d", r.Version, Version)
+	}
+	if err := o.Check(); err != nil {
+		return err
+	}
+	if got := Digest(o.Changes()); got != r.Digest {
+		return refuse("the changes are not those that were agreed to")
+	}
+	offline, online := o.AccountNames()
+	names := slices.Concat(offline, online)
+	for _, n := range names {
+		if len(r.Passwords[n]) < 32 {
+			return refuse("no password for %s", n)
+		}
+	}
+	if len(r.Passwords) != len(names) {
+		return refuse("%d passwords for %d accounts", len(r.Passwords), len(names))
+	}
+	return nil
+}
+
+func refuse(format string, args ...any) error {
+	return diag.New(diag.UsageInvalid, "setup: "+fmt.Sprintf(format, args...), "run caisson setup install again")
+}
+
+// Check refuses options that no setup has.
+func (o Options) Check() error {
+	switch {
 	case !isHex(o.Install, 7):
 		return refuse("install %q is not seven hexadecimal digits", o.Install)
 	case !isUser(o.Owner):
@@ -228,19 +251,6 @@ func (r Request) Check() error {
 		if slices.ContainsFunc(o.Reads[:i], func(q string) bool { return strings.EqualFold(p, q) }) {
 			return refuse("%q is named twice", p)
 		}
-	}
-	if got := Digest(o.Changes()); got != r.Digest {
-		return refuse("the changes are not those that were agreed to")
-	}
-	offline, online := o.AccountNames()
-	names := slices.Concat(offline, online)
-	for _, n := range names {
-		if len(r.Passwords[n]) < 32 {
-			return refuse("no password for %s", n)
-		}
-	}
-	if len(r.Passwords) != len(names) {
-		return refuse("%d passwords for %d accounts", len(r.Passwords), len(names))
 	}
 	return nil
 }

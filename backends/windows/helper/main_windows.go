@@ -21,6 +21,9 @@ const maxRequest = 1 << 20
 
 // Main runs the role that the first argument names, and returns the status.
 func Main(args []string) int {
+	if len(args) == 3 && (args[1] == "setup" || args[1] == "teardown") {
+		return report(overPipe(args[1], args[2]))
+	}
 	if len(args) != 2 {
 		fmt.Fprintln(os.Stderr, "caisson-winhelper: run by caisson, not by hand")
 		return 2
@@ -40,6 +43,10 @@ func Main(args []string) int {
 	default:
 		err = fmt.Errorf("unknown role %q", args[1])
 	}
+	return report(err)
+}
+
+func report(err error) int {
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "caisson-winhelper: "+err.Error())
 		return 1
@@ -75,9 +82,14 @@ func elevated(role string, in io.Reader, out io.Writer) error {
 		return err
 	}
 	r, err := DecodeRequest(text)
+	if err == nil {
+		err = r.Setup.Check()
+	}
 	if err != nil {
 		return err
 	}
+	// Where another user's name was typed to elevate, the setup is still the
+	// caller's: Owner says whose, and the pipe whose it can be.
 	say := func(line string) { fmt.Fprintln(out, line) }
 	sys := Machine{Install: r.Setup.Install}
 	switch role {

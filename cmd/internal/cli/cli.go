@@ -62,6 +62,7 @@ func commands() []command {
 		{"backends", statusMisuse, (*program).backendsCommand},
 		{"conformance", statusMisuse, (*program).conformanceCommand},
 		{"gc", statusMisuse, (*program).gcCommand},
+		{"setup", statusMisuse, (*program).setupCommand},
 		{"version", statusMisuse, (*program).versionCommand},
 		{"completion", statusMisuse, (*program).completionCommand},
 		{"help", statusMisuse, (*program).helpCommand},
