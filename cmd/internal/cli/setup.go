@@ -3,13 +3,7 @@
 package cli
 
 import (
-	"bufio"
-	"fmt"
-	"strings"
-
 	"github.com/spf13/cobra"
-
-	"github.com/caisson-sandbox/caisson/core/diag"
 )
 
 // setupChoices are what a person says of a setup.
@@ -52,21 +46,4 @@ administrator. On other systems nothing is needed.`,
 	uninstall.Flags().BoolVar(&choices.yes, "yes", false, "do not ask")
 	c.AddCommand(install, status, uninstall)
 	return c
-}
-
-// agree prints what will be done, and asks.
-func (p *program) agree(title string, lines []string, yes bool) error {
-	fmt.Fprintln(p.stdout, title)
-	for _, l := range lines {
-		fmt.Fprintln(p.stdout, "  "+printable(l))
-	}
-	if yes {
-		return nil
-	}
-	fmt.Fprint(p.stdout, "go on? [y/N] ")
-	answer, err := bufio.NewReader(p.stdin).ReadString('\n')
-	if err != nil && answer == "" || !strings.EqualFold(strings.TrimSpace(answer), "y") {
-		return diag.New(diag.UsageInvalid, "nothing was done", "answer y, or write --yes")
-	}
-	return nil
 }

@@ -62,15 +62,14 @@ type DisplayData struct {
 
 // Session is FWPM_SESSION0.
 type Session struct {
-	Key         GUID
-	Display     DisplayData
-	Flags       uint32
-	Timeout     uint32
-	ProcessID   uint32
-	SID         uintptr
-	Username    *uint16
-	KernelMode  int32
-	placeholder uint32
+	Key        GUID
+	Display    DisplayData
+	Flags      uint32
+	Timeout    uint32
+	ProcessID  uint32
+	SID        uintptr
+	Username   *uint16
+	KernelMode int32
 }
 
 // Provider is FWPM_PROVIDER0.

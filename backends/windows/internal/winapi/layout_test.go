@@ -37,7 +37,7 @@ func layouts() []layout {
 		{"ByteBlob", 16, []int64{0, 8}},
 		{"Value", 16, []int64{0, 8}},
 		{"DisplayData", 16, []int64{0, 8}},
-		{"Session", 72, []int64{0, 16, 32, 36, 40, 48, 56, 64, 68}},
+		{"Session", 72, []int64{0, 16, 32, 36, 40, 48, 56, 64}},
 		{"Provider", 64, []int64{0, 16, 32, 40, 56}},
 		{"Sublayer", 72, []int64{0, 16, 32, 40, 48, 64}},
 		{"Condition", 40, []int64{0, 16, 24}},
