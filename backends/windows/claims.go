@@ -166,7 +166,7 @@ func residuals(name string, r *policy.Resolved, found []breach) []string {
 	if name == TokenName {
 		list = append(list, "user.delete-child", "user.read", "user.processes", "network.host")
 	} else {
-		list = append(list, "owner", "registry.read")
+		list = append(list, "owner", "account.profile", "registry.read")
 	}
 	for _, b := range found {
 		kind := "places.world-writable:"

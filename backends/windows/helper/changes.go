@@ -255,6 +255,22 @@ func (o Options) Check() error {
 	return nil
 }
 
+// CheckPlaces refuses options that reach for what is not the owner's: with the
+// rights of an administrator a list could be changed anywhere. shared is the
+// directory of all installs, profile the home directory of the owner.
+func (o Options) CheckPlaces(shared, profile string) error {
+	os := pathspec.Windows
+	if !strings.EqualFold(o.Dir, os.Join(shared, o.Install)) {
+		return refuse("the directory %s is not that of the install", diag.Quote(o.Dir))
+	}
+	for _, p := range o.Reads {
+		if strings.EqualFold(p, profile) || !os.Within(profile, p) {
+			return refuse("%s lies outside of the home directory of whom the setup is for", diag.Quote(p))
+		}
+	}
+	return nil
+}
+
 // checkPath wants an absolute path of a local drive, below its root.
 func checkPath(p string) error {
 	os := pathspec.Windows

@@ -105,12 +105,17 @@ func (r *inner) Start(m winrun.Message) (Running, error) {
 			c.handles[i] = windows.Handle(h)
 		}
 	}
-	path, err := spawn.Find(m.Path, m.Dir, m.Env, isFile)
+	env, err := r.environment(m.Env)
+	if err != nil {
+		c.release()
+		return nil, err
+	}
+	path, err := spawn.Find(m.Path, m.Dir, env, isFile)
 	if err != nil {
 		c.release()
 		return nil, diag.New(diag.CommandNotFound, err.Error(), "")
 	}
-	s := spawn.Command{Path: path, Args: m.Args, Env: m.Env, Dir: m.Dir, Token: r.token, Desktop: r.name, Strict: true}
+	s := spawn.Command{Path: path, Args: m.Args, Env: env, Dir: m.Dir, Token: r.token, Desktop: r.name, Strict: true}
 	if m.Console {
 		size := windows.Coord{X: int16(m.Columns), Y: int16(m.Rows)}
 		if err := windows.CreatePseudoConsole(size, c.handles[0], c.handles[1], 0, &c.console); err != nil {
@@ -129,6 +134,19 @@ func (r *inner) Start(m winrun.Message) (Running, error) {
 		c.closeHandles() // the command has its own
 	}
 	return c, nil
+}
+
+// environment gives the variables of a command: those of the launcher, but for
+// whose profile it is where the commands have an account of their own.
+func (r *inner) environment(env []string) ([]string, error) {
+	if r.plan.EnvBase != "account" {
+		return env, nil
+	}
+	own, err := r.token.Environ(false)
+	if err != nil {
+		return nil, fmt.Errorf("read the variables of the account: %w", err)
+	}
+	return spawn.Overlay(env, own, "USERPROFILE", "APPDATA", "LOCALAPPDATA", "HOMEDRIVE", "HOMEPATH", "USERNAME", "USERDOMAIN"), nil
 }
 
 func isFile(path string) bool {

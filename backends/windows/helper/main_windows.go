@@ -11,7 +11,9 @@ import (
 	"strings"
 
 	"golang.org/x/sys/windows"
+	"golang.org/x/sys/windows/registry"
 
+	"github.com/caisson-sandbox/caisson/backends/windows/internal/installed"
 	"github.com/caisson-sandbox/caisson/core/diag"
 	"github.com/caisson-sandbox/caisson/core/winrun"
 )
@@ -85,6 +87,9 @@ func elevated(role string, in io.Reader, out io.Writer) error {
 	if err == nil {
 		err = r.Setup.Check()
 	}
+	if err == nil {
+		err = checkPlaces(r.Setup)
+	}
 	if err != nil {
 		return err
 	}
@@ -103,6 +108,27 @@ func elevated(role string, in io.Reader, out io.Writer) error {
 		return err
 	}
 	return json.NewEncoder(out).Encode(s)
+}
+
+// checkPlaces compares the places of a setup with this machine's.
+func checkPlaces(o Options) error {
+	shared, err := installed.Dir()
+	if err != nil {
+		return err
+	}
+	k, err := registry.OpenKey(registry.LOCAL_MACHINE, `SOFTWARE\Microsoft\Windows NT\CurrentVersion\ProfileList\`+o.Owner, registry.QUERY_VALUE)
+	if err != nil {
+		return fmt.Errorf("find the home directory of %s: %w", o.Owner, err)
+	}
+	defer k.Close()
+	profile, _, err := k.GetStringValue("ProfileImagePath")
+	if err == nil {
+		profile, err = registry.ExpandString(profile)
+	}
+	if err != nil {
+		return fmt.Errorf("find the home directory of %s: %w", o.Owner, err)
+	}
+	return o.CheckPlaces(shared, profile)
 }
 
 // trustedImage wants the program that runs elevated to be one that no other

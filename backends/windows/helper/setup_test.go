@@ -349,6 +349,29 @@ func TestRequestRefuses(t *testing.T) {
 	}
 }
 
+// TestPlaces: what the elevated part may touch is the install's and the owner's.
+func TestPlaces(t *testing.T) {
+	t.Parallel()
+	const shared, home = `C:\ProgramData\caisson`, `C:\Users\me`
+	if err := request().Setup.CheckPlaces(shared, home); err != nil {
+		t.Error(err)
+	}
+	for name, change := range map[string]func(o *Options){
+		"a directory of the system":   func(o *Options) { o.Dir = `C:\Windows\System32` },
+		"that of another install":     func(o *Options) { o.Dir = shared + `\0000000` },
+		"the one of all installs":     func(o *Options) { o.Dir = shared },
+		"the home of another user":    func(o *Options) { o.Reads = []string{`C:\Users\you\src`} },
+		"a name that begins the same": func(o *Options) { o.Reads = []string{`C:\Users\me2`} },
+		"the whole home":              func(o *Options) { o.Reads = []string{`c:\users\ME`} },
+	} {
+		o := request().Setup
+		change(&o)
+		if err := o.CheckPlaces(shared, home); err == nil {
+			t.Errorf("%s: taken", name)
+		}
+	}
+}
+
 func FuzzDecodeRequest(f *testing.F) {
 	text, err := json.Marshal(request())
 	if err != nil {

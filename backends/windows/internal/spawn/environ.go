@@ -46,3 +46,19 @@ func Lookup(vars []string, name string) string {
 	}
 	return ""
 }
+
+// Overlay takes the named variables from over, and all others from vars. What
+// over lacks is in neither: it would name something of somebody else.
+func Overlay(vars, over []string, names ...string) []string {
+	named := func(v string) bool {
+		k, _, _ := strings.Cut(v, "=")
+		return slices.ContainsFunc(names, func(n string) bool { return strings.EqualFold(n, k) })
+	}
+	out := slices.DeleteFunc(slices.Clone(vars), named)
+	for _, v := range over {
+		if named(v) {
+			out = append(out, v)
+		}
+	}
+	return out
+}

@@ -161,6 +161,14 @@ func TestBlock(t *testing.T) {
 	}
 }
 
+func TestOverlay(t *testing.T) {
+	t.Parallel()
+	got := Overlay([]string{"Path=x", "UserProfile=C:\\Users\\me", "AppData=a", "=C:=C:\\"}, []string{"USERPROFILE=C:\\Users\\box", "PATH=y"}, "USERPROFILE", "APPDATA")
+	if want := []string{"Path=x", "=C:=C:\\", "USERPROFILE=C:\\Users\\box"}; !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
 func TestFind(t *testing.T) {
 	t.Parallel()
 	files := []string{`c:\windows\system32\cmd.exe`, `c:\tools\x.bat`, `c:\tools\y`, `c:\w\local.exe`, `c:\users\me\appdata\local\microsoft\windowsapps\pwsh.exe`, `c:\pwsh\pwsh.exe`}
