@@ -4,6 +4,7 @@ package windows
 
 import (
 	"github.com/caisson-sandbox/caisson/core/diag"
+	"github.com/caisson-sandbox/caisson/core/guarantee"
 	"github.com/caisson-sandbox/caisson/core/plan"
 	"github.com/caisson-sandbox/caisson/core/policy"
 )
@@ -52,7 +53,7 @@ func compile(name string, f Facts, r *policy.Resolved) (*plan.Plan, error) {
 		return nil, err
 	}
 	w.Residuals = residuals(shape, r, found)
-	p.Notes = notes(shape, r)
+	p.Notes = notes(shape, r, found)
 	p.Claims, p.Unmet = claims(name, f, r, found)
 	return p, nil
 }
@@ -89,10 +90,27 @@ func job(r *policy.Resolved) plan.WindowsJob {
 	return plan.WindowsJob{Kill: true, Processes: l.Processes, Memory: l.Memory, Milliseconds: l.Time.Milliseconds(), UI: uiLimits}
 }
 
-func notes(name string, r *policy.Resolved) []diag.Diagnostic {
+// mostPlacesNoted bounds how many open places are named.
+const mostPlacesNoted = 10
+
+// notes says what is to be known of the plan beside the guarantees: an open
+// network, and places that admit every user.
+func notes(name string, r *policy.Resolved, found []breach) []diag.Diagnostic {
+	var list []diag.Diagnostic
 	if r.Network().Mode == policy.Online || name == TokenName {
-		return []diag.Diagnostic{{Code: diag.NetworkOpen,
-			Message: "the network is the host's as it is: what listens on the host's loopback and on the local network can be reached"}}
+		list = append(list, diag.Diagnostic{Code: diag.NetworkOpen,
+			Message: "the network is the host's as it is: what listens on the host's loopback and on the local network can be reached"})
 	}
-	return nil
+	if name == TokenName { // which says that it confines no files
+		return list
+	}
+	seen := map[string]bool{}
+	for _, b := range found {
+		if b.id == guarantee.WriteConfined && !seen[b.path] && len(seen) < mostPlacesNoted {
+			seen[b.path] = true
+			reason, remedy := b.reason()
+			list = append(list, diag.Diagnostic{Code: diag.PlaceOpen, Message: reason, Remedy: remedy})
+		}
+	}
+	return list
 }

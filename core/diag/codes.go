@@ -43,6 +43,7 @@ const (
 	PathAbsent        Code = "path-absent"
 	HideAbsent        Code = "hide-absent"
 	RepositoryForeign Code = "repository-foreign"
+	PlaceOpen         Code = "place-open"
 )
 
 // CodeInfo explains one code.
@@ -89,5 +90,6 @@ func Codes() []CodeInfo {
 		{HideAbsent, false, "a path that a flag or the user's file hides does not exist, so nothing is hidden"},
 		{PathAbsent, false, "another path that the policy hides or shows does not exist"},
 		{RepositoryForeign, false, "the git directory that the workspace names does not name the workspace, so it stays read-only"},
+		{PlaceOpen, false, "a place outside the writable roots admits every user, the sandbox's too"},
 	}
 }
