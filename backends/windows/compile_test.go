@@ -62,6 +62,11 @@ func situations() []situation {
 		{name: "loose-directory", backend: AccountName, facts: func(f *Facts) {
 			f.Places = append(f.Places, Place{Path: `C:\tools`, SDDL: "O:BAG:SYD:(A;OICI;FA;;;WD)"})
 		}},
+		{name: "loose-fenced", backend: AccountName, host: func(h *recorded.Host) { h.AddDir(`C:\tools`) },
+			policy: func(p *policy.Policy) { p.Files.Hide = []string{`C:\tools`} },
+			facts: func(f *Facts) {
+				f.Places = append(f.Places, Place{Path: `C:\tools`, SDDL: "O:BAG:SYD:(A;OICI;FA;;;WD)"})
+			}},
 		{name: "null-list", backend: AccountName, facts: func(f *Facts) {
 			f.Places = append(f.Places, Place{Path: `C:\open`, SDDL: "O:BAG:SYD:NO_ACCESS_CONTROL"})
 		}},
