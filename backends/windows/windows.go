@@ -22,6 +22,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"sync"
 
 	"github.com/caisson-sandbox/caisson/core/backend"
 	"github.com/caisson-sandbox/caisson/core/plan"
@@ -44,19 +45,44 @@ type Options struct {
 
 // New returns the backends of Windows, the strongest first.
 func New(o Options) []backend.Backend {
+	p := &prober{probe: func(ctx context.Context) (Facts, error) { return probe(ctx, o) }}
 	return []backend.Backend{
-		&tier{name: ContainerName, rank: 110, options: o},
-		&tier{name: AccountName, rank: 100, options: o},
-		&tier{name: LeanName, rank: 60, options: o},
-		&tier{name: TokenName, rank: 40, options: o},
+		&tier{name: ContainerName, rank: 110, prober: p},
+		&tier{name: AccountName, rank: 100, prober: p},
+		&tier{name: LeanName, rank: 60, prober: p},
+		&tier{name: TokenName, rank: 40, prober: p},
 	}
 }
 
 // tier is one way to make a sandbox.
 type tier struct {
-	name    string
-	rank    int
-	options Options
+	name   string
+	rank   int
+	prober *prober
+}
+
+// prober looks at the host once for all tiers, which are asked one after the
+// other. A tier that asks again gets what is there then.
+type prober struct {
+	probe func(context.Context) (Facts, error)
+
+	mu    sync.Mutex // guards what follows
+	facts Facts
+	given map[string]bool // to which tiers the facts were given
+}
+
+func (p *prober) look(ctx context.Context, name string) (Facts, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.given == nil || p.given[name] {
+		f, err := p.probe(ctx)
+		if err != nil {
+			return Facts{}, err
+		}
+		p.facts, p.given = f, map[string]bool{}
+	}
+	p.given[name] = true
+	return p.facts, nil
 }
 
 // Info names the backend.
@@ -66,7 +92,7 @@ func (t *tier) Info() backend.Info {
 
 // Probe looks at the host.
 func (t *tier) Probe(ctx context.Context) (backend.Report, error) {
-	f, err := probe(ctx, t.options)
+	f, err := t.prober.look(ctx, t.name)
 	if err != nil {
 		return backend.Report{}, err
 	}

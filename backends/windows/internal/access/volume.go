@@ -5,6 +5,7 @@ package access
 import (
 	"fmt"
 	"io/fs"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -19,6 +20,7 @@ type Volume struct {
 
 type node struct {
 	path string
+	sort string // orders parents before what is in them
 	dir  bool
 	sd   Descriptor
 }
@@ -39,7 +41,7 @@ func (v *Volume) Put(path string, dir bool, d Descriptor) {
 	if v.nodes == nil {
 		v.nodes = map[string]*node{}
 	}
-	v.nodes[key(path)] = &node{path, dir, d.Clone()}
+	v.nodes[key(path)] = &node{path, strings.ReplaceAll(key(path), `\`, "\x00"), dir, d.Clone()}
 }
 
 // Make adds a file or directory that inherits its list. The directory that it
@@ -91,13 +93,11 @@ func (v *Volume) Descriptor(path string) (Descriptor, bool) {
 
 // Paths returns all paths, parents first.
 func (v *Volume) Paths() []string {
-	list := make([]string, 0, len(v.nodes))
-	for _, n := range v.nodes {
-		list = append(list, n.path)
+	nodes := slices.SortedFunc(maps.Values(v.nodes), func(a, b *node) int { return strings.Compare(a.sort, b.sort) })
+	list := make([]string, len(nodes))
+	for i, n := range nodes {
+		list[i] = n.path
 	}
-	slices.SortFunc(list, func(a, b string) int {
-		return strings.Compare(strings.ReplaceAll(key(a), `\`, "\x00"), strings.ReplaceAll(key(b), `\`, "\x00"))
-	})
 	return list
 }
 
