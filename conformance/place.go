@@ -55,12 +55,14 @@ func workParents() []string {
 	if here, err := os.Getwd(); err == nil {
 		all = append(all, here)
 	}
-	temporary := []string{os.TempDir(), "/tmp", "/var/tmp"}
+	temporary := temporaryDirs()
 	slices.SortStableFunc(all, func(a, b string) int {
 		return boolInt(below(a, temporary)) - boolInt(below(b, temporary))
 	})
 	return append(all, os.TempDir())
 }
+
+func temporaryDirs() []string { return []string{os.TempDir(), "/tmp", "/var/tmp"} }
 
 // below reports whether a path is one of some directories or lies in one.
 func below(path string, dirs []string) bool {
