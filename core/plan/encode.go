@@ -19,6 +19,7 @@ func steps() []Step {
 	return []Step{
 		Namespaces{}, ReadOnlyRoot{}, Scratch{}, Private{}, Devices{}, Link{}, Bind{}, Cover{}, MountPoint{}, Proc{},
 		Hold{}, Watch{}, Limits{}, Privileges{}, Landlock{}, Seccomp{}, ProcessGroup{}, Broker{},
+		Wrap{},
 	}
 }
 

@@ -47,6 +47,8 @@ func (p *Plan) Explain(w io.Writer) error {
 			groups[4] = append(groups[4], st.Path)
 		case Watch:
 			groups[5] = append(groups[5], st.Quarantine...)
+		case Wrap:
+			network = "as the wrappers make it, see below"
 		}
 	}
 	if p.Windows != nil {
@@ -67,7 +69,11 @@ func (p *Plan) Explain(w io.Writer) error {
 			fmt.Fprintln(out)
 		}
 	}
-	if len(groups[0]) == 0 {
+	wrap, wrapped := p.Wrapped()
+	if wrapped {
+		wrap.explain(out)
+	}
+	if len(groups[0]) == 0 && !wrapped {
 		fmt.Fprintln(out, "writable: nothing")
 	}
 	fmt.Fprintln(out, "guarantees:")

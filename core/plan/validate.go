@@ -67,10 +67,13 @@ func (p *Plan) Validate() error {
 		}
 		switch s.(type) {
 		case Private, Cover, MountPoint, Link, Devices, Hold:
-			if !seen["scratch"] {
+			if _, wrapped := p.Wrapped(); !seen["scratch"] && !wrapped {
 				return invalid("step %d, %s, needs a scratch before it", i, s.Name())
 			}
 		}
+	}
+	if seen["wrap"] {
+		return p.checkBeside()
 	}
 	if len(p.Steps) > 0 && !seen["namespaces"] {
 		return invalid("the steps do not begin with namespaces")
@@ -202,6 +205,8 @@ func checkStep(s Step) error {
 		}
 	case Seccomp:
 		return checkSeccomp(st)
+	case Wrap:
+		return checkWrap(st)
 	}
 	return nil
 }
