@@ -46,6 +46,9 @@ func (p *Plugin) Prepare(ctx context.Context, r backend.Request) (*plan.Plan, er
 	if err := p.over(); err != nil {
 		return nil, err
 	}
+	if writable(r.Policy, p.plugin.Path) {
+		return nil, p.end(diag.New(diag.PluginUnsafe, "the backend plugin "+diag.Quote(p.plugin.Path)+" lies in a writable root", "install it where commands cannot write"))
+	}
 	text, err := r.Policy.MarshalJSON()
 	if err != nil {
 		return nil, fmt.Errorf("write the policy for the backend plugin %s: %w", p.name(), err)

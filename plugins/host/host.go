@@ -163,14 +163,16 @@ func (p *Plugin) connect(ctx context.Context, o Options) error {
 	select {
 	case err = <-dispensed:
 	case <-ctx.Done():
-		p.runner.end()
-		<-dispensed
+		if p.runner != nil {
+			p.runner.end()
+			<-dispensed
+		}
 		if err = ctx.Err(); errors.Is(err, context.DeadlineExceeded) {
 			err = fmt.Errorf("it did not shake hands within %v", p.timeouts.Start)
 		}
 	}
 	if err != nil {
-		return p.failed(err.Error())
+		return p.failed(err.Error() + p.runner.status())
 	}
 	if err := p.describe(ctx, o.Reserved); err != nil {
 		return err

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 
@@ -17,8 +18,9 @@ import (
 type socketDir struct{ path string }
 
 // maxBase is the longest base that leaves room for the name of a socket: a
-// path of one has at most 103 bytes, see unix(7), and less on macOS.
-const maxBase = 50
+// path of one has at most 107 bytes, see unix(7), 103 on macOS, and what comes
+// after the base takes up to 65.
+const maxBase = 36
 
 // newSocketDir makes the directory, in caisson's state where the path is short
 // enough: it is hidden from commands. What killed hosts left there goes.
@@ -26,6 +28,9 @@ func newSocketDir() (*socketDir, error) {
 	base := filepath.Join(policy.OSHost().OwnDirs().State, "run")
 	if len(base) > maxBase || os.MkdirAll(base, 0o700) != nil {
 		base = os.TempDir()
+	}
+	if len(base) > maxBase && runtime.GOOS != "windows" {
+		base = "/tmp"
 	}
 	sweep(base)
 	dir, err := os.MkdirTemp(base, fmt.Sprintf("caisson-%d-", os.Getpid()))
@@ -58,6 +63,9 @@ func sweep(base string) {
 // hide removes the socket, in the directory that the library made for it. The
 // plugin has its temporary files beside it.
 func (s *socketDir) hide() {
+	if s.path == "" {
+		return
+	}
 	entries, err := os.ReadDir(s.path)
 	if err != nil {
 		return
@@ -70,7 +78,7 @@ func (s *socketDir) hide() {
 }
 
 func (s *socketDir) remove() {
-	if s != nil {
+	if s != nil && s.path != "" {
 		_ = os.RemoveAll(s.path)
 	}
 }
