@@ -166,6 +166,9 @@ func stageProgram(c Command, in *inherited, p *proving) *entering {
 	e.call("set close-on-exec", unix.SYS_FCNTL, num(e.control), num(unix.F_SETFD), num(unix.FD_CLOEXEC))
 	e.callerDispositions()
 	e.call("attest", unix.SYS_WRITE, num(e.control), e.message, num(8*(1+stageWords)))
+	said, verdict := e.cell(0), e.words(num(0))
+	e.call("wait for the verdict", unix.SYS_READ, num(e.control), verdict, num(8)).to(said).with(flagRetry)
+	e.check("the supervisor lets the command go on", said.at, ^uint64(0), 8)
 	e.execute(candidates(c), c.Args, c.Env)
 	return e
 }
@@ -173,8 +176,9 @@ func stageProgram(c Command, in *inherited, p *proving) *entering {
 // errUnattested says that the wrapper ended without having executed the stage.
 var errUnattested = errors.New("the wrapper did not execute the launcher's stage")
 
-// followStage follows the stage until the command executes. The wrapper is
-// given up where anything but that happens.
+// followStage follows the stage until the command executes, which it does only
+// when what it proved was judged. The wrapper is given up where anything but
+// that happens.
 func (e *entering) followStage(ctx context.Context, ctl *control, p *proving, pr *Process) error {
 	attested := false
 	for {
@@ -194,6 +198,9 @@ func (e *entering) followStage(ctx context.Context, ctl *control, p *proving, pr
 			attested = true
 			if err := p.judge(m.words[1:]); err != nil {
 				return err
+			}
+			if _, err := unix.Write(ctl.fd, make([]byte, 8)); err != nil {
+				return fmt.Errorf("let the command go on: %w", err)
 			}
 		default:
 			return errors.New("unexpected message of the stage")
