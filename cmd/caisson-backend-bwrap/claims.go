@@ -104,7 +104,7 @@ func why(f facts, id guarantee.ID) plan.Unmet {
 // up, or "".
 func (f facts) automounts() string {
 	for _, m := range f.Mounts {
-		if m.Type == "autofs" {
+		if m.Type == "autofs" && !within("/proc", m.Point) { // commands have a /proc of their own
 			return m.Point
 		}
 	}
