@@ -205,7 +205,9 @@ func TestOrder(t *testing.T) {
 func TestRefuses(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]func(map[string]any){
-		"a socket":       func(m map[string]any) { m["network"] = map[string]any{"mode": "offline", "unix": []string{"/run/x.sock"}} },
+		"a socket": func(m map[string]any) {
+			m["network"] = map[string]any{"mode": "offline", "unix": []string{"/run/x.sock"}}
+		},
 		"a port":         func(m map[string]any) { m["network"] = map[string]any{"mode": "offline", "publish": []int{80}} },
 		"another system": func(m map[string]any) { m["os"] = "darwin" },
 	} {
