@@ -32,6 +32,7 @@ func TestMain(m *testing.M) {
 		"caisson-full":               main,
 		"caisson-backend-namespaces": func() { sdk.Serve(namespaces()) },
 		"caisson-backend-weak":       func() { sdk.Serve(weak()) },
+		"caisson-backend-linux":      func() { sdk.Serve(linux.New(linux.Options{Try: launch.Try})) },
 	})
 }
 
