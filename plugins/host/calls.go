@@ -6,6 +6,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -36,7 +38,9 @@ func (p *Plugin) Probe(ctx context.Context) (backend.Report, error) {
 		return backend.Report{}, p.misanswered("probes the host", err)
 	}
 	p.mu.Lock()
-	p.reports = append(p.reports, report)
+	if !slices.ContainsFunc(p.reports, func(r backend.Report) bool { return maps.Equal(r.Offers, report.Offers) }) {
+		p.reports = append(p.reports, report)
+	}
 	p.mu.Unlock()
 	return report, nil
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/caisson-sandbox/caisson/conformance/report"
 	"github.com/caisson-sandbox/caisson/core/backend"
 	"github.com/caisson-sandbox/caisson/core/diag"
 	"github.com/caisson-sandbox/caisson/core/guarantee"
@@ -169,5 +170,24 @@ func (p *program) printBackends(list []listed, explain bool) {
 	}
 	if explain && !slices.ContainsFunc(list, func(l listed) bool { return l.Chosen }) {
 		p.say("none is chosen: none upholds the standard contract on this host")
+	}
+}
+
+// keepVerdict keeps what a whole run of the conformance suite came to, for
+// `caisson backends`. A state that cannot be written to is no reason to hold
+// back the report.
+func (p *program) keepVerdict(rep *report.Report) {
+	name := rep.Target.Name
+	v := registry.Verdict{
+		Version: rep.Target.Version, Passed: rep.Conformant, Cases: len(rep.Results),
+		Failed: rep.Counts[report.Fail] + rep.Counts[report.Error], Time: rep.Date,
+	}
+	for _, b := range p.running {
+		if f, ok := b.(interface{ Found() registry.Plugin }); ok && b.Info().Name == name {
+			name, v.SHA256 = f.Found().Name, f.Found().SHA256
+		}
+	}
+	if err := registry.Default().Record(name, v); err != nil {
+		p.say("the verdict is not kept for caisson backends: " + err.Error())
 	}
 }
