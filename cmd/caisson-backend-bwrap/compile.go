@@ -139,7 +139,8 @@ func tree(r *policy.Resolved) []string {
 	for _, e := range entries {
 		args = append(args, e.args...)
 	}
-	return append(args, late...)
+	// Settings of the kernel are files of /proc, which root may write.
+	return append(append(args, late...), "--remount-ro", "/proc")
 }
 
 // ancestors are the directories between a writable root and something protected

@@ -59,6 +59,7 @@ func rules() []rule {
 		{[]string{"ioctl"}, eperm, []condition{is(1, 0x5423)}}, // TIOCSETD
 		{[]string{"socket"}, eacces, []condition{is(0, 1)}},    // AF_UNIX
 		{[]string{"socket"}, eafnosupport, []condition{not(0, 1), not(0, 2), not(0, 10), not(0, 16)}},
+		{[]string{"socket"}, eprotonosupport, []condition{is(0, 16), not(2, 0)}},                       // of netlink only the part that lists interfaces
 		{[]string{"socketpair"}, eprotonosupport, []condition{{1, 0xf, false, 1}, {1, 0xf, false, 5}}}, // a datagram names its receiver
 		{[]string{"chmod", "fchmod"}, eperm, []condition{has(1, setid)}},
 		{[]string{"fchmodat", "fchmodat2"}, eperm, []condition{has(2, setid)}},

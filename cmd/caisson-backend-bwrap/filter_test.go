@@ -34,7 +34,7 @@ func TestFilter(t *testing.T) {
 			{"ioctl", []uint64{0, 0x5412}, eperm}, {"ioctl", []uint64{0, 1<<32 | 0x5412}, eperm}, {"ioctl", []uint64{0, 0x541c}, eperm},
 			{"ioctl", []uint64{0, 0x5423}, eperm}, {"ioctl", []uint64{0, 0x5413}, 0},
 			{"socket", []uint64{1, 1}, eacces}, {"socket", []uint64{1 | 1<<40, 1}, eacces}, {"socket", []uint64{2, 1}, 0}, {"socket", []uint64{10, 2}, 0},
-			{"socket", []uint64{16, 3}, 0}, {"socket", []uint64{40, 1}, eafnosupport}, {"socket", []uint64{17, 3}, eafnosupport},
+			{"socket", []uint64{16, 3}, 0}, {"socket", []uint64{16, 3, 15}, eprotonosupport}, {"socket", []uint64{2, 1, 6}, 0}, {"socket", []uint64{40, 1}, eafnosupport}, {"socket", []uint64{17, 3}, eafnosupport},
 			{"socketpair", []uint64{1, 1}, 0}, {"socketpair", []uint64{1, 5 | 0o2000000}, 0}, {"socketpair", []uint64{1, 2}, eprotonosupport},
 			{"fchmod", []uint64{3, 0o755}, 0}, {"fchmod", []uint64{3, 0o4755}, eperm}, {"fchmodat", []uint64{3, 0, 0o2755}, eperm}, {"fchmodat2", []uint64{3, 0, 0o755}, 0},
 			{"openat", []uint64{0, 0, 0, 0o4755}, 0}, {"openat", []uint64{0, 0, 0o101, 0o644}, 0}, {"openat", []uint64{0, 0, 0o101, 0o4755}, eperm},

@@ -163,8 +163,8 @@ func joinedNeeds(needs []conformance.Need) string {
 func (p *program) conformanceRun() *cobra.Command {
 	var o struct {
 		backend, plugin, wrap, format, out, requirement string
-		quiet                                   bool
-		config                                  conformance.Config
+		quiet                                           bool
+		config                                          conformance.Config
 	}
 	c := &cobra.Command{
 		Use:   "run [flags]",
