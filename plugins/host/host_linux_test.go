@@ -20,7 +20,7 @@ import (
 )
 
 // workspace makes a workspace with something hidden, and its policy.
-func workspace(t *testing.T) (string, *policy.Resolved) {
+func workspace(t testing.TB) (string, *policy.Resolved) {
 	t.Helper()
 	dir := t.TempDir()
 	work := filepath.Join(dir, "w")

@@ -242,7 +242,7 @@ func (hugeCodec) Marshal(any) (mem.BufferSlice, error) {
 func (hugeCodec) Unmarshal(mem.BufferSlice, any) error { return nil }
 
 // shelf makes a registry with the named plugins, trusted.
-func shelf(t *testing.T, names ...string) registry.Registry {
+func shelf(t testing.TB, names ...string) registry.Registry {
 	t.Helper()
 	top := t.TempDir()
 	r := registry.Registry{Places: []registry.Place{{Dir: filepath.Join(top, "plugins"), What: "user"}}, StateDir: filepath.Join(top, "state")}
@@ -255,7 +255,7 @@ func shelf(t *testing.T, names ...string) registry.Registry {
 	return r
 }
 
-func install(t *testing.T, r registry.Registry, name string) registry.Plugin {
+func install(t testing.TB, r registry.Registry, name string) registry.Plugin {
 	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
