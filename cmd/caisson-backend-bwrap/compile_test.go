@@ -293,3 +293,14 @@ func FuzzPrepare(f *testing.F) {
 		}
 	})
 }
+
+func FuzzMounts(f *testing.F) {
+	f.Add("20 1 8:1 / / rw - ext4 /dev/sda1\n27 20 8:2 /a\\040b /home rw shared:1 - ext4 x\n", "/home/u")
+	f.Fuzz(func(t *testing.T, text, name string) {
+		d := facts{Mounts: parseMounts(text)}
+		if m, ok := d.at(name); ok && !within(m.Point, name) {
+			t.Errorf("%q does not lie in %q", name, m.Point)
+		}
+		_, _, _ = d.aliased(name), d.served(), d.automounts()
+	})
+}

@@ -193,16 +193,21 @@ func readFile(path string, into any) error {
 	if err != nil {
 		return unreadable(path, err)
 	}
-	d := json.NewDecoder(bytes.NewReader(text))
-	d.DisallowUnknownFields()
-	err = d.Decode(into)
-	if _, more := d.Token(); err == nil && more != io.EOF {
-		err = errors.New("something follows the list")
-	}
-	if err != nil {
+	if err := parse(text, into); err != nil {
 		return unreadable(path, err)
 	}
 	return nil
+}
+
+// parse reads one list and nothing else.
+func parse(text []byte, into any) error {
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.DisallowUnknownFields()
+	err := d.Decode(into)
+	if _, more := d.Token(); err == nil && more != io.EOF {
+		err = errors.New("something follows the list")
+	}
+	return err
 }
 
 // writeFile replaces a file of caisson's state as a whole.
