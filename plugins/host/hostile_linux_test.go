@@ -65,7 +65,7 @@ func TestHostile(t *testing.T) {
 		{"crash-describe", "ended instead of answering", diag.PluginFailed, Timeouts{}},
 		{"crash-probe", "ended instead of answering", diag.PluginFailed, Timeouts{}},
 		{"crash-prepare", "ended instead of answering", diag.PluginFailed, Timeouts{}},
-		{"flood-stdout-start", "Unrecognized remote plugin message", diag.PluginFailed, Timeouts{}},
+		{"flood-stdout-start", "the backend plugin flood-stdout-start failed: ", diag.PluginFailed, Timeouts{}},
 		{"flood-stderr-start", "more than 1048576 bytes to its standard error", diag.PluginFailed, Timeouts{}},
 		{"flood-stdout-probe", "more than 65536 bytes to its standard output", diag.PluginFailed, Timeouts{}},
 		{"flood-stderr-prepare", "more than 1048576 bytes to its standard error", diag.PluginFailed, Timeouts{}},
