@@ -121,7 +121,16 @@ func TestGuide(t *testing.T) {
 			t.Errorf("it imports %s", imported)
 		}
 	}
-	a.runs(filepath.Join(a.dir, "it", "caisson-backend-it"))
+	file := filepath.Join(a.dir, "it", "caisson-backend-it")
+	a.runs(file)
+	// The suite has nothing against what it claims.
+	judge := []string{"caisson", "conformance", "run", "--plugin", file, "-q", "--case-timeout", "2m", "--timeout", "20m"}
+	for _, id := range []string{"fs.write.confined", "net.offline", "proc.tree.killed"} {
+		judge = append(judge, "--guarantee", id)
+	}
+	if out := a.must("", judge...); !strings.Contains(out, "nothing against it") || strings.Contains(out, " 0 pass") {
+		t.Errorf("conformance: %s", out)
+	}
 }
 
 // TestPython runs the example in another language.

@@ -17,16 +17,19 @@ import (
 	"github.com/caisson-sandbox/caisson/backends/fake"
 	"github.com/caisson-sandbox/caisson/backends/linux"
 	"github.com/caisson-sandbox/caisson/cmd/internal/cli"
+	"github.com/caisson-sandbox/caisson/conformance"
 	"github.com/caisson-sandbox/caisson/core/backend"
 	"github.com/caisson-sandbox/caisson/core/guarantee"
 	"github.com/caisson-sandbox/caisson/core/launch"
 	"github.com/caisson-sandbox/caisson/core/plan"
+	"github.com/caisson-sandbox/caisson/core/sandbox"
 	"github.com/caisson-sandbox/caisson/plugins/sdk"
 )
 
 // TestMain puts the programs of these tests side by side, where caisson looks
 // for caisson-full and for plugins.
 func TestMain(m *testing.M) {
+	conformance.Main(sandbox.Backends()...)
 	testscript.Main(m, map[string]func(){
 		"caisson":                    func() { os.Exit(cli.Main(os.Args[1:])) },
 		"caisson-full":               main,
