@@ -50,7 +50,7 @@ func compile(f facts, r *policy.Resolved) (*plan.Plan, error) {
 	if len(watch.Quarantine)+len(watch.Report)+len(watch.Git) > 0 {
 		p.Steps = append(p.Steps, watch)
 	}
-	args := slices.Concat(walls(r.Network().Mode != policy.Online), temporary(f, r), tree(r), []string{"--seccomp", "{fd:filter}", "--"})
+	args := slices.Concat(walls(r.Network().Mode != policy.Online), temporary(f, r), tree(r), proc(f), []string{"--seccomp", "{fd:filter}", "--"})
 	p.Steps = append(p.Steps, plan.Wrap{
 		Programs: []plan.Program{{Path: f.Path, Args: args}},
 		Files:    []plan.File{{Name: "filter", Base64: base64.StdEncoding.EncodeToString(code)}},
@@ -125,7 +125,7 @@ func tree(r *policy.Resolved) []string {
 		case rule.Kind == policy.KindDir:
 			perms := "0000"
 			if shownBelow(r.Rules()[i+1:], rule.Path) {
-				perms = "0111"
+				perms = "0555" // the way to it is to be seen
 			}
 			add(rule.Path, "--perms", perms, "--tmpfs", rule.Path)
 			late = append(late, "--remount-ro", rule.Path)
@@ -139,8 +139,17 @@ func tree(r *policy.Resolved) []string {
 	for _, e := range entries {
 		args = append(args, e.args...)
 	}
-	// Settings of the kernel are files of /proc, which root may write.
-	return append(append(args, late...), "--remount-ro", "/proc")
+	return append(args, late...)
+}
+
+// proc shuts the files of /proc that tell of the host, and makes the rest
+// read-only: settings of the kernel are files there, which root may write.
+func proc(f facts) []string {
+	var args []string
+	for _, name := range f.Proc {
+		args = append(args, "--ro-bind", "/dev/null", "/proc/"+name)
+	}
+	return append(args, "--remount-ro", "/proc")
 }
 
 // ancestors are the directories between a writable root and something protected

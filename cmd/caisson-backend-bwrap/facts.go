@@ -26,6 +26,9 @@ type facts struct {
 	Message string `json:"message,omitempty"` // why it does not
 	// Temp are the real directories behind /tmp and /var/tmp.
 	Temp []string `json:"temp"`
+	// Proc are the files of /proc that tell of the host, as far as they exist:
+	// its keyrings, its memory.
+	Proc []string `json:"proc"`
 	// Mounts are the mounts of the host that matter: what is a file system of
 	// files, and where.
 	Mounts []mount `json:"mounts"`

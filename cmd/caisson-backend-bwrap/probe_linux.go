@@ -22,6 +22,11 @@ func probe(ctx context.Context) (facts, error) {
 			f.Temp = append(f.Temp, real)
 		}
 	}
+	for _, name := range []string{"keys", "key-users", "kallsyms", "kcore", "kpagecount", "kpageflags", "timer_list"} {
+		if _, err := os.Lstat("/proc/" + name); err == nil {
+			f.Proc = append(f.Proc, name)
+		}
+	}
 	text, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {
 		return f, fmt.Errorf("look at the mounts: %w", err)
