@@ -16,7 +16,7 @@ import (
 // benchShelf installs the plugin that plans.
 func benchShelf(b *testing.B) registry.Plugin {
 	b.Helper()
-	found, err := shelf(b, "good-plans").Find("good-plans")
+	found, err := shelf(b, "good-bench").Find("good-bench")
 	if err != nil {
 		b.Fatal(err)
 	}
