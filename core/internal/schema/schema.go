@@ -40,6 +40,9 @@ func of(t reflect.Type, key string, special Special) map[string]any {
 	case reflect.Struct:
 		properties := map[string]any{}
 		for _, f := range strict.Fields(t) {
+			if f.Name == "-" { // no part of the JSON form
+				continue
+			}
 			below := f.Name
 			if key != "" {
 				below = key + "." + f.Name
