@@ -17,7 +17,7 @@ import (
 
 // errNoMain is the error of a program that does not serve the helper.
 var errNoMain = errors.New("conformance: this program does not serve the helper: begin its TestMain (or main) with conformance.Main()\n\n" +
-	"\tfunc TestMain(m *testing.M) { conformance.Main(); os.Exit(m.Run()) }\n")
+	"\tfunc TestMain(m *testing.M) { conformance.Main(); os.Exit(m.Run()) }")
 
 // greetBare makes sure that the helper speaks at all.
 func (r *runner) greetBare(ctx context.Context) error {
@@ -26,7 +26,7 @@ func (r *runner) greetBare(ctx context.Context) error {
 	}}
 	t := r.arm(ctx, c, bare)
 	if len(t.trouble) > 0 || len(t.checks) == 0 {
-		return fmt.Errorf("%w\n(%s)", errNoMain, oneLine(strings.Join(t.trouble, "; ")))
+		return fmt.Errorf("%w\n\n(%s)", errNoMain, oneLine(strings.Join(t.trouble, "; ")))
 	}
 	return nil
 }

@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/user"
 	"path/filepath"
 	"runtime"
+	"slices"
 
 	"github.com/caisson-sandbox/caisson/conformance/internal/act"
 )
@@ -17,25 +19,12 @@ import (
 // let be read and that is no temporary directory, since those are private
 // inside.
 func workDir(parent string) (string, error) {
-	var parents []string
-	switch {
-	case parent != "":
-		parents = []string{parent}
-	default:
-		if runtime.GOOS == "linux" && os.Geteuid() == 0 {
-			parents = append(parents, "/var/lib")
-		}
-		if home, err := os.UserHomeDir(); err == nil {
-			parents = append(parents, home)
-		}
-		parents = append(parents, "/var/tmp", os.TempDir())
+	parents := []string{parent}
+	if parent == "" {
+		parents = workParents()
 	}
 	var all error
 	for _, p := range parents {
-		if len(p) > 40 && parent == "" {
-			all = errors.Join(all, fmt.Errorf("%s is too long for the sockets of the cases", p))
-			continue
-		}
 		dir, err := os.MkdirTemp(p, "caisson-conformance-*")
 		if err == nil {
 			if dir, err = filepath.EvalSymlinks(dir); err == nil {
@@ -48,6 +37,49 @@ func workDir(parent string) (string, error) {
 		all = errors.Join(all, err)
 	}
 	return "", fmt.Errorf("no directory to work in: %w", all)
+}
+
+// workParents are the directories to work in, best first: private temporary
+// directories inside would cover what lies in the host's.
+func workParents() []string {
+	var all []string
+	if runtime.GOOS == "linux" && os.Geteuid() == 0 {
+		all = append(all, "/var/lib")
+	}
+	if home, err := os.UserHomeDir(); err == nil {
+		all = append(all, home)
+	}
+	if who, err := user.Current(); err == nil && who.HomeDir != "" {
+		all = append(all, who.HomeDir)
+	}
+	if here, err := os.Getwd(); err == nil {
+		all = append(all, here)
+	}
+	temporary := temporaryDirs()
+	slices.SortStableFunc(all, func(a, b string) int {
+		return boolInt(below(a, temporary)) - boolInt(below(b, temporary))
+	})
+	return append(all, os.TempDir())
+}
+
+func temporaryDirs() []string { return []string{os.TempDir(), "/tmp", "/var/tmp"} }
+
+// below reports whether a path is one of some directories or lies in one.
+func below(path string, dirs []string) bool {
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		path = real
+	}
+	return slices.ContainsFunc(dirs, func(dir string) bool {
+		rel, err := filepath.Rel(dir, path)
+		return err == nil && filepath.IsLocal(rel)
+	})
+}
+
+func boolInt(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
 }
 
 // removeAll removes a tree that a case may have left without permissions.

@@ -310,6 +310,9 @@ func (t *T) home() string {
 	if err != nil {
 		t.Skip("there is no home directory: %v", err)
 	}
+	if below(dir, temporaryDirs()) {
+		t.Skip("the home directory lies in a temporary directory, which is private inside")
+	}
 	return dir
 }
 

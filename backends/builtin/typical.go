@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 
 	"github.com/caisson-sandbox/caisson/backends/seatbelt"
+	"github.com/caisson-sandbox/caisson/backends/windows"
 	"github.com/caisson-sandbox/caisson/core/backend"
 	"github.com/caisson-sandbox/caisson/core/policy/recorded"
 )
@@ -27,6 +28,10 @@ func TypicalOf(os, arch string) (t Typical, ok bool, err error) {
 		facts.Arch = arch
 		t = Typical{Host: recorded.Darwin(), Backends: []backend.Backend{seatbelt.New(seatbelt.Options{})}}
 		t.Facts, err = json.Marshal(facts)
+		return t, true, err
+	case "windows":
+		t = Typical{Host: recorded.Windows(), Backends: windows.New(windows.Options{})}
+		t.Facts, err = json.Marshal(windows.TypicalFacts(arch))
 		return t, true, err
 	}
 	return Typical{}, false, nil

@@ -17,7 +17,9 @@ func TestLean(t *testing.T) {
 	banned := []struct{ path, why string }{
 		{"google.golang.org/", "gRPC and protobuf belong to caisson-full"},
 		{"github.com/hashicorp/", "plugins are hosted by caisson-full"},
-		{"github.com/caisson-sandbox/caisson/plugins/", "plugins are hosted by caisson-full"},
+		{"github.com/caisson-sandbox/caisson/plugins/host/", "plugins are hosted by caisson-full"},
+		{"github.com/caisson-sandbox/caisson/plugins/sdk/", "plugins are programs of their own"},
+		{"github.com/caisson-sandbox/caisson/plugins/internal/", "the protocol is spoken by caisson-full"},
 		{"net/http", "it starts slowly, and nothing here speaks HTTP"},
 		{"os/user", "homes are read from the user database directly"},
 		{"testing", "test code is not shipped"},

@@ -3,6 +3,9 @@
 // Command caisson runs commands in a sandbox: they read broadly, write only in
 // the workspace, and have no network unless it is asked for.
 //
+// It links the built-in backends only. Where a command needs a backend that is
+// a program of its own it executes caisson-full, which can host one.
+//
 // See `caisson help` and docs/contract.md. Everything it does is in
 // cmd/internal/cli, which the other builds of the command share.
 package main

@@ -27,6 +27,11 @@ const (
 	UsageInvalid     Code = "usage-invalid"
 	CommandNotFound  Code = "command-not-found"
 	CommandNotExec   Code = "command-not-executable"
+	PluginUnknown    Code = "plugin-unknown"
+	PluginUntrusted  Code = "plugin-untrusted"
+	PluginUnsafe     Code = "plugin-unsafe"
+	PluginFailed     Code = "plugin-failed"
+	PluginHost       Code = "plugin-host-missing"
 	// Notes and findings of a run.
 	GuaranteeWeakened Code = "guarantee-weakened"
 	WorkspaceSubdir   Code = "workspace-subdirectory"
@@ -44,6 +49,7 @@ const (
 	HideAbsent        Code = "hide-absent"
 	RepositoryForeign Code = "repository-foreign"
 	NeverRun          Code = "never-run"
+	PlaceOpen         Code = "place-open"
 )
 
 // CodeInfo explains one code.
@@ -75,6 +81,11 @@ func Codes() []CodeInfo {
 		{UsageInvalid, true, "the command line is malformed"},
 		{CommandNotFound, true, "the command was not found"},
 		{CommandNotExec, true, "the command was found and cannot be executed"},
+		{PluginUnknown, true, "no backend plugin of that name was found where plugins are looked for"},
+		{PluginUntrusted, true, "a backend plugin is not trusted, or is not what it was when it was trusted"},
+		{PluginUnsafe, true, "a backend plugin, or a program that it wants to be executed, can be changed by others or by commands"},
+		{PluginFailed, true, "a backend plugin did not start, did not answer in time, crashed, or answered what it may not"},
+		{PluginHost, true, "the program that hosts backend plugins, caisson-full, is not installed"},
 		{GuaranteeWeakened, false, "a guarantee was given up on request"},
 		{WorkspaceSubdir, false, "the workspace is a directory inside a repository, not the repository"},
 		{NetworkFS, false, "a readable file system is itself on the network or served by a user process"},
@@ -91,5 +102,6 @@ func Codes() []CodeInfo {
 		{PathAbsent, false, "another path that the policy hides or shows does not exist"},
 		{RepositoryForeign, false, "the git directory that the workspace names does not name the workspace, so it stays read-only"},
 		{NeverRun, false, "what the plan rests on was modelled and cross-compiled, and never run on its system by those who wrote it"},
+		{PlaceOpen, false, "a place outside the writable roots admits every user, the sandbox's too"},
 	}
 }

@@ -55,7 +55,11 @@ func (s *Sandbox) startFiles(ctx context.Context, c Command) (*Process, error) {
 		}
 		p := &Process{sandbox: s, done: make(chan struct{}), ownGroup: s.ownGroup || c.OwnGroup}
 		p.saveFiles(c, in)
-		s.thread.do(func() { err = s.start(ctx, p, c, in) })
+		start := s.start
+		if s.wrapped != nil {
+			start = s.startWrapped
+		}
+		s.thread.do(func() { err = start(ctx, p, c, in) })
 		if err == nil {
 			in.started()
 			go p.reap()

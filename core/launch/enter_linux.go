@@ -170,10 +170,15 @@ func (e *entering) command(c spec) {
 	size := 8 * (2 + attestWords + e.steps/64)
 	e.call("attest", unix.SYS_WRITE, num(e.control), e.message, num(size))
 	e.call("restore the signal mask", unix.SYS_RT_SIGPROCMASK, num(unix.SIG_SETMASK), e.mask, num(0), num(8))
-	argv, env := e.vector(c.argv), e.vector(c.env)
-	for i, p := range c.paths {
+	e.execute(c.paths, c.argv, c.env)
+}
+
+// execute adds the execution of the first of the files that is one.
+func (e *entering) execute(paths, args, environ []string) {
+	argv, env := e.vector(args), e.vector(environ)
+	for i, p := range paths {
 		x := e.call("execute "+p, unix.SYS_EXECVE, e.str(p), argv, env)
-		if i < len(c.paths)-1 {
+		if i < len(paths)-1 {
 			x.flags |= flagIgnore
 		}
 	}

@@ -26,6 +26,22 @@ type Options struct {
 	Terminal string                // device of the caller's terminal, "" for none
 	StateDir string                // caisson's state: journal and quarantine
 	Report   func(diag.Diagnostic) // findings while it runs; called from any goroutine
+	// Prove is what is tried inside where wrappers confine the commands. Such a
+	// plan is not executed without it.
+	Prove Proof
+}
+
+// Proof says what the last stage of a sandbox of wrappers tries before it
+// becomes the command.
+type Proof struct {
+	// Writable is a directory that commands may write to; empty where there is
+	// none, which proves nothing then.
+	Writable string
+	// Forbidden are directories that commands may not write to. The first one
+	// that the caller itself can write to is tried; one is needed.
+	Forbidden []string
+	// Offline says that nothing of the host's network may be reached.
+	Offline bool
 }
 
 // Command is one command to start.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//go:build !darwin && (!linux || !(amd64 || arm64))
+//go:build !darwin && !windows && (!linux || !(amd64 || arm64))
 
 package launch
 

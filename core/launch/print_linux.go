@@ -26,6 +26,9 @@ func Try(p *plan.Plan) error {
 // Syscalls prints the launch lists of a plan: that of process 1, and that of a
 // command "CMD" with the standard descriptors.
 func Syscalls(p *plan.Plan) (string, error) {
+	if step, ok := p.Wrapped(); ok {
+		return wrappedSyscalls(step)
+	}
 	s := &Sandbox{plan: p}
 	if err := s.readSteps(); err != nil {
 		return "", err

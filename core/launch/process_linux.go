@@ -65,6 +65,9 @@ func (p *Process) reap() {
 	_, p.err = syscall.Wait4(p.pid, &p.status.Wait, 0, &p.status.Usage)
 	p.reaped = true
 	p.mu.Unlock()
+	if p.sandbox.wrapped != nil {
+		p.sandbox.wrapped.drop(p)
+	}
 	p.restoreFiles()
 	close(p.done)
 }
@@ -89,6 +92,10 @@ func (p *Process) Kill() error {
 	defer p.mu.Unlock()
 	if p.reaped {
 		return os.ErrProcessDone
+	}
+	if p.sandbox.wrapped != nil {
+		_ = unix.Kill(-p.pid, unix.SIGKILL) // its group
+		return unix.Kill(p.pid, unix.SIGKILL)
 	}
 	// Each one is stopped before its children are listed, so that none is
 	// made behind our back, and killed only after the last was found.

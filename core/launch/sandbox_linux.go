@@ -35,6 +35,7 @@ type Sandbox struct {
 	holds    *holds
 	git      *gitState
 	watch    *watch
+	wrapped  *wrapped // nil where the launcher confines the commands itself
 
 	killed atomic.Bool // by the watch
 
@@ -95,6 +96,12 @@ func openSandbox(ctx context.Context, p *plan.Plan, o Options) (*Sandbox, error)
 
 // make makes what the plan says, and undoes all but the holds if that fails.
 func (s *Sandbox) make() error {
+	if step, ok := s.plan.Wrapped(); ok {
+		return s.makeWrapped(step)
+	}
+	if len(s.plan.Steps) == 0 {
+		return diag.New(diag.PlanInvalid, "the plan has no step: it confines nothing", "")
+	}
 	if err := s.readSteps(); err != nil {
 		return err
 	}
@@ -302,6 +309,9 @@ func (s *Sandbox) Close() error {
 		return nil
 	}
 	s.closed = true
+	if s.wrapped != nil {
+		s.closeWrapped()
+	}
 	_ = unix.Kill(s.init, unix.SIGKILL)
 	// Process 1 blocks in its exit until commands that entered are reaped.
 	s.running.Wait()
@@ -312,6 +322,7 @@ func (s *Sandbox) Close() error {
 	}
 	unix.Close(s.diag)
 	s.covers.close()
+	s.wrapped.remove()
 	s.thread.end()
 	s.keeper.end()
 	s.holds.release()

@@ -94,6 +94,9 @@ func cleanWindows(p string) string {
 	case volume == "" && joined == "":
 		return "."
 	}
+	if drive, _ := splitVolume(joined); volume == "" && drive != "" {
+		return `.\` + joined // a name that looks like a drive, as in `a\..\c:`
+	}
 	return volume + joined
 }
 

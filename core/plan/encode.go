@@ -20,6 +20,7 @@ func steps() []Step {
 		Namespaces{}, ReadOnlyRoot{}, Scratch{}, Private{}, Devices{}, Link{}, Bind{}, Cover{}, MountPoint{}, Proc{},
 		Hold{}, Watch{}, Limits{}, Privileges{}, Landlock{}, Seccomp{}, ProcessGroup{}, Broker{},
 		TempDir{}, Seatbelt{},
+		Wrap{},
 	}
 }
 
@@ -39,6 +40,9 @@ type planJSON struct {
 // Encode returns the canonical JSON of a plan: equal plans give equal bytes. A
 // path that is not valid UTF-8 is an error: JSON would change it.
 func Encode(p *Plan) ([]byte, error) {
+	if p.Windows != nil {
+		return encodeWindows(p)
+	}
 	out := planJSON{p.Format, p.Backend, p.OS, p.Arch, p.Claims, p.Unmet, nil, p.Env, p.Notes}
 	for _, s := range p.Steps {
 		body, err := strict.Canonical(s)
@@ -75,6 +79,9 @@ func Decode(text []byte) (*Plan, error) {
 	node, err := strict.JSON("plan", text, diag.PlanInvalid)
 	if err != nil {
 		return nil, err
+	}
+	if os := node.Member("os"); os != nil && os.Kind == strict.String && os.Text == "windows" && node.Member("steps") == nil {
+		return decodeWindows(node)
 	}
 	p := &Plan{}
 	if err := strict.Decode(node.Without("steps"), p); err != nil {

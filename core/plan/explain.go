@@ -55,7 +55,12 @@ func (p *Plan) Explain(w io.Writer) error {
 			}
 		case Watch:
 			groups[5] = append(groups[5], st.Quarantine...)
+		case Wrap:
+			network = "as the wrappers make it, see below"
 		}
+	}
+	if p.Windows != nil {
+		network = p.Windows.explain(&groups)
 	}
 	fmt.Fprintf(out, "network: %s\n", network)
 	for i, paths := range groups {
@@ -72,7 +77,11 @@ func (p *Plan) Explain(w io.Writer) error {
 			fmt.Fprintln(out)
 		}
 	}
-	if len(groups[0]) == 0 {
+	wrap, wrapped := p.Wrapped()
+	if wrapped {
+		wrap.explain(out)
+	}
+	if len(groups[0]) == 0 && !wrapped {
 		fmt.Fprintln(out, "writable: nothing")
 	}
 	fmt.Fprintln(out, "guarantees:")

@@ -34,6 +34,8 @@ type Plan struct {
 	Steps []Step            `json:"steps"`
 	Env   []EnvEdit         `json:"env,omitempty"`
 	Notes []diag.Diagnostic `json:"notes,omitempty"`
+	// Windows takes the place of Steps where OS is "windows"; nil elsewhere.
+	Windows *Windows `json:"-"`
 }
 
 // Unmet is a guarantee that cannot be upheld, and why.

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -58,11 +59,11 @@ func sample() *Plan {
 	}
 }
 
-// TestSampleIsWhole: the samples of both systems speak of every step.
+// TestSampleIsWhole: the samples speak of every step.
 func TestSampleIsWhole(t *testing.T) {
 	t.Parallel()
 	names := map[string]bool{}
-	for _, s := range append(sample().Steps, darwinSample().Steps...) {
+	for _, s := range slices.Concat(sample().Steps, darwinSample().Steps, wrapSample().Steps) {
 		names[s.Name()] = true
 	}
 	for _, s := range steps() {
@@ -214,6 +215,16 @@ func FuzzDecode(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(darwin)
+	windows, err := Encode(windowsSample())
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(windows)
+	wrapped, err := Encode(wrapSample())
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(wrapped)
 	f.Add([]byte(`{"format":1,"backend":"x","os":"linux","arch":"arm64","claims":{},"steps":[]}`))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		p, err := Decode(text)

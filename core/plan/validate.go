@@ -42,6 +42,15 @@ func (p *Plan) Validate() error {
 			return invalid("bad environment variable %q", e.Name)
 		}
 	}
+	if p.Windows != nil {
+		if p.OS != "windows" || len(p.Steps) > 0 {
+			return invalid("what Windows is told stands in a plan for %s", p.OS)
+		}
+		if err := p.Windows.validate(); err != nil {
+			return invalid("%v", err)
+		}
+		return nil
+	}
 	last, seen := 0, map[string]bool{}
 	for i, s := range p.Steps {
 		rank, single := order(s)
@@ -61,13 +70,16 @@ func (p *Plan) Validate() error {
 		}
 		switch s.(type) {
 		case Private, Cover, MountPoint, Link, Devices, Hold:
-			if !seen["scratch"] {
+			if _, wrapped := p.Wrapped(); !seen["scratch"] && !wrapped {
 				return invalid("step %d, %s, needs a scratch before it", i, s.Name())
 			}
 		}
 	}
 	if p.OS == "darwin" {
 		return p.checkDarwin(seen)
+	}
+	if seen["wrap"] {
+		return p.checkBeside()
 	}
 	if len(p.Steps) > 0 && !seen["namespaces"] {
 		return invalid("the steps do not begin with namespaces")
@@ -203,6 +215,8 @@ func checkStep(s Step) error {
 		return belowRoot(st.Parent)
 	case Seatbelt:
 		return checkSeatbelt(st)
+	case Wrap:
+		return checkWrap(st)
 	}
 	return nil
 }

@@ -37,6 +37,11 @@ func openFile(path string, follow bool) (*os.File, error) {
 // vouch checks that nobody but root can change what a path leads to.
 func vouch(path string) error { return vouchFor(path, 0) }
 
+// Vouch checks that nobody but root and the caller can change or replace what
+// an absolute path leads to. On Windows it is administrators and the caller.
+// The error says who can, and where.
+func Vouch(path string) error { return vouchFor(path, uint32(os.Geteuid())) }
+
 // vouchFor checks that nobody but root and the owner can change what the
 // absolute path leads to: neither the file nor any directory or symbolic link
 // on the way. A sticky directory is fine, because the entry in it is theirs.

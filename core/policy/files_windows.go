@@ -68,6 +68,28 @@ func vouch(path string) error {
 	return onlyChangedBy(filepath.Dir(path), dirChange, sids)
 }
 
+// Vouch checks that nobody but administrators and the caller can change or
+// replace what an absolute path leads to. The error says who can, and where.
+func Vouch(path string) error {
+	sids, err := trustedWriters()
+	if err != nil {
+		return err
+	}
+	user, err := windows.GetCurrentProcessToken().GetTokenUser()
+	if err != nil {
+		return err
+	}
+	sids = append(sids, user.User.Sid)
+	if err := onlyChangedBy(path, fileChange, sids); err != nil {
+		return err
+	}
+	for dir := filepath.Dir(path); ; dir = filepath.Dir(dir) {
+		if err := onlyChangedBy(dir, dirChange, sids); err != nil || dir == filepath.Dir(dir) {
+			return err
+		}
+	}
+}
+
 // checkPrivate accepts every file: the directory of the user's state admits
 // nobody else by its access list.
 func checkPrivate(*os.File) error { return nil }

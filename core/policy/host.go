@@ -48,6 +48,7 @@ type OwnDirs struct {
 	Config     string   // the user's policy
 	Other      []string // system policy and plugins
 	Executable string   // the running program; empty where it is not known
+	Plugins    string   // the user's own backends, a directory inside one of Other or State
 }
 
 // FileInfo describes one file. Kind is KindDir, KindFile, KindSymlink or

@@ -132,11 +132,13 @@ func (h *osHost) OwnDirs() OwnDirs {
 	if homes := h.Homes(); len(homes) > 0 {
 		home = homes[len(homes)-1]
 	}
+	data := filepath.Join(baseDir("XDG_DATA_HOME", filepath.Join(home, ".local", "share")), "caisson")
 	own := OwnDirs{
 		State:      filepath.Join(baseDir("XDG_STATE_HOME", filepath.Join(home, ".local", "state")), "caisson"),
 		Config:     filepath.Join(baseDir("XDG_CONFIG_HOME", filepath.Join(home, ".config")), "caisson"),
-		Other:      []string{"/etc/caisson", filepath.Join(baseDir("XDG_DATA_HOME", filepath.Join(home, ".local", "share")), "caisson")},
+		Other:      []string{"/etc/caisson", data},
 		Executable: executable(),
+		Plugins:    filepath.Join(data, "plugins"),
 	}
 	if runtime.GOOS == "darwin" {
 		own.Other = append(own.Other, "/Library/Application Support/caisson")

@@ -77,11 +77,13 @@ func (h *osHost) OwnDirs() OwnDirs {
 	if homes := h.Homes(); len(homes) > 0 {
 		home = homes[0]
 	}
+	state := filepath.Join(baseDir("LOCALAPPDATA", filepath.Join(home, "AppData", "Local")), "caisson")
 	return OwnDirs{
-		State:      filepath.Join(baseDir("LOCALAPPDATA", filepath.Join(home, "AppData", "Local")), "caisson"),
+		State:      state,
 		Config:     filepath.Join(baseDir("APPDATA", filepath.Join(home, "AppData", "Roaming")), "caisson"),
 		Other:      []string{filepath.Join(baseDir("ProgramData", `C:\ProgramData`), "caisson")},
 		Executable: executable(),
+		Plugins:    filepath.Join(state, "plugins"),
 	}
 }
 

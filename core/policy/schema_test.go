@@ -68,3 +68,25 @@ func TestSchemaNamesEverySetting(t *testing.T) {
 		}
 	}
 }
+
+// TestResolvedSchema keeps the published schema in step.
+func TestResolvedSchema(t *testing.T) {
+	t.Parallel()
+	const file = "../../docs/schema/resolved-policy.json"
+	got, err := ResolvedSchema()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if *update {
+		if err := os.WriteFile(file, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), string(got)); diff != "" {
+		t.Errorf("run go test -update if this is meant (-want +got)\n%s", diff)
+	}
+}

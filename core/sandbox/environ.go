@@ -11,6 +11,7 @@ import (
 
 	"github.com/caisson-sandbox/caisson/core/diag"
 	"github.com/caisson-sandbox/caisson/core/envfilter"
+	"github.com/caisson-sandbox/caisson/core/guarantee"
 	"github.com/caisson-sandbox/caisson/core/pathspec"
 	"github.com/caisson-sandbox/caisson/core/plan"
 	"github.com/caisson-sandbox/caisson/core/policy"
@@ -93,10 +94,21 @@ func (s *Sandbox) dirOf(dir string) (string, error) {
 // visible reports whether a directory of the host is the same directory
 // inside: the policy does not hide it, and no private mount takes its place.
 func (p *Prepared) visible(dir string) bool {
-	if access, _ := p.Resolved.AccessTo(dir); access == policy.Hidden {
+	access, rule := p.Resolved.AccessTo(dir)
+	if access == policy.Hidden {
 		return false
 	}
 	system := pathspec.OS(p.Resolved.OS())
+	if _, wrapped := p.Plan.Wrapped(); wrapped && rule.Path == "" {
+		// What wrappers mount is not known; that temporary directories are the
+		// sandbox's own is.
+		_, private := p.Plan.Claims[guarantee.TmpPrivate]
+		for _, tmp := range []string{"/tmp", "/var/tmp"} {
+			if private && system.Within(tmp, dir) {
+				return false
+			}
+		}
+	}
 	visible := true
 	for _, step := range p.Plan.Steps {
 		switch step := step.(type) {

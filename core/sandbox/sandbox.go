@@ -126,7 +126,7 @@ func (p *Prepared) open(ctx context.Context) (*Sandbox, error) {
 	if terminal == "" {
 		terminal = findTerminal()
 	}
-	box, err := launch.Open(ctx, p.Plan, launch.Options{Terminal: terminal, StateDir: p.stateDir, Report: s.found})
+	box, err := launch.Open(ctx, p.Plan, launch.Options{Terminal: terminal, StateDir: p.stateDir, Report: s.found, Prove: p.proof()})
 	if err != nil {
 		return nil, err
 	}

@@ -10,6 +10,7 @@
 package cli
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -37,6 +38,10 @@ const (
 // program is one invocation.
 type program struct {
 	stdin, stdout, stderr *os.File
+	args                  []string     // without the name of the program
+	consumed              bytes.Buffer // what was read from stdin as a policy
+	hosting               Hosting      // nil in the lean program
+	running               []Running    // plugins that were started
 }
 
 // status is the error of an invocation that has said what there is to say.
@@ -61,8 +66,10 @@ func commands() []command {
 		{"policy", statusMisuse, (*program).policyCommand},
 		{"doctor", statusMisuse, (*program).doctorCommand},
 		{"backends", statusMisuse, (*program).backendsCommand},
+		{"plugin", statusMisuse, (*program).pluginCommand},
 		{"conformance", statusMisuse, (*program).conformanceCommand},
 		{"gc", statusMisuse, (*program).gcCommand},
+		{"setup", statusMisuse, (*program).setupCommand},
 		{"version", statusMisuse, (*program).versionCommand},
 		{"completion", statusMisuse, (*program).completionCommand},
 		{"help", statusMisuse, (*program).helpCommand},
@@ -70,10 +77,17 @@ func commands() []command {
 }
 
 // Main runs the command line without the name of the program and returns the
-// exit status.
-func Main(args []string) int {
+// exit status. Where a command needs a backend plugin, caisson-full does it.
+func Main(args []string) int { return MainHosting(args, nil) }
+
+// MainHosting is Main for a program that hosts plugins itself.
+func MainHosting(args []string, hosting Hosting) int {
 	sandbox.Stage()
-	p := &program{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr}
+	p := &program{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, args: args, hosting: hosting}
+	if hosting != nil {
+		_ = os.Unsetenv(handedOver) // it is for this program, not for commands
+	}
+	defer p.endPlugins()
 	if len(args) == 0 {
 		p.complain(diag.New(diag.UsageInvalid, "no command is named", "see caisson help"))
 		return statusMisuse

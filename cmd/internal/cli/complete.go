@@ -8,6 +8,7 @@ import (
 	"github.com/caisson-sandbox/caisson/core/guarantee"
 	"github.com/caisson-sandbox/caisson/core/policy"
 	"github.com/caisson-sandbox/caisson/core/sandbox"
+	"github.com/caisson-sandbox/caisson/plugins/registry"
 )
 
 // completeFlags teaches the commands below root which values their flags take.
@@ -20,6 +21,13 @@ func completeFlags(root *cobra.Command) error {
 	backends := []cobra.Completion{"auto"}
 	for _, b := range sandbox.Backends() {
 		backends = append(backends, b.Info().Name)
+	}
+	plugins, err := registry.Default().List()
+	if err != nil {
+		return err
+	}
+	for _, found := range plugins {
+		backends = append(backends, found.Name)
 	}
 	values := map[string][]cobra.Completion{
 		"require": ids, "allow-weaker": ids, "backend": backends, "env-inherit": {"clean", "all"},

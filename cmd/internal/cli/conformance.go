@@ -162,15 +162,15 @@ func joinedNeeds(needs []conformance.Need) string {
 
 func (p *program) conformanceRun() *cobra.Command {
 	var o struct {
-		backend, wrap, format, out, requirement string
-		quiet                                   bool
-		config                                  conformance.Config
+		backend, plugin, wrap, format, out, requirement string
+		quiet                                           bool
+		config                                          conformance.Config
 	}
 	c := &cobra.Command{
 		Use:   "run [flags]",
 		Short: "Run the cases against a backend or a command",
-		Long: "Run the cases against a backend (--backend, by default the best of this host) or against a command that runs\n" +
-			"commands (--wrap). The status is 0 if nothing stands against it: no Must failed, nothing could not be judged,\n" +
+		Long: "Run the cases against a backend (--backend, by default the best of this host; --plugin, a program that is one) or\n" +
+			"against a command that runs commands (--wrap). The status is 0 if nothing stands against it: no Must failed, nothing could not be judged,\n" +
 			"and nothing that applies was left out.\n\n" +
 			"--wrap takes a command line, split as a shell would split it, to which the command inside is added; or the name\n" +
 			"of a wrap that comes with caisson (" + strings.Join(wraps.Names(), ", ") + "); or a .toml file. Words may hold {workspace},\n" +
@@ -183,7 +183,8 @@ func (p *program) conformanceRun() *cobra.Command {
 			"  caisson conformance run --wrap bubblewrap --out report/",
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			target, err := p.target(c, o.backend, o.wrap)
+			defer p.endPlugins()
+			target, err := p.target(c, o.backend, o.plugin, o.wrap)
 			if err != nil {
 				return err
 			}
@@ -213,11 +214,15 @@ func (p *program) conformanceRun() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if rep.Complete && !c.Flags().Changed("wrap") {
+				p.keepVerdict(rep)
+			}
 			return p.deliver(rep, o.format, o.out)
 		},
 	}
 	f := c.Flags()
 	f.StringVar(&o.backend, "backend", "", "judge this backend of caisson")
+	f.StringVar(&o.plugin, "plugin", "", "judge the backend whose program is `PATH`; it must be trusted")
 	f.StringVar(&o.wrap, "wrap", "", "judge the command `'TOOL ARGS … --'`, a named wrap, or a wrap file")
 	selectFlags(c, &o.config.Guarantees, &o.config.Match)
 	f.StringVar(&o.requirement, "requirement", "", "only cases that weigh at least so much: must, should or may")
@@ -238,9 +243,9 @@ func interruptible(ctx context.Context) (context.Context, context.CancelFunc) {
 }
 
 // target is what is to be judged.
-func (p *program) target(c *cobra.Command, backendName, wrap string) (conformance.Target, error) {
-	if backendName != "" && c.Flags().Changed("wrap") {
-		return nil, usageError(c, "--backend and --wrap exclude each other")
+func (p *program) target(c *cobra.Command, backendName, plugin, wrap string) (conformance.Target, error) {
+	if (backendName != "" || plugin != "") && c.Flags().Changed("wrap") {
+		return nil, usageError(c, "--backend or --plugin and --wrap exclude each other")
 	}
 	if c.Flags().Changed("wrap") {
 		w, err := readWrap(wrap)
@@ -251,6 +256,13 @@ func (p *program) target(c *cobra.Command, backendName, wrap string) (conformanc
 	}
 	ctx, cancel := context.WithTimeout(c.Context(), 10*time.Second)
 	defer cancel()
+	named, err := p.named(c.Context(), &flags{backend: backendName, plugin: plugin})
+	if err != nil {
+		return nil, err
+	}
+	if len(named.Backends) == 1 {
+		return conformance.Backend(named.Backends[0]), nil
+	}
 	backends := sandbox.Backends()
 	var names []string
 	for _, b := range backends {

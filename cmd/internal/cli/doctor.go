@@ -15,7 +15,6 @@ import (
 	"github.com/caisson-sandbox/caisson/conformance/report"
 	"github.com/caisson-sandbox/caisson/core/backend"
 	"github.com/caisson-sandbox/caisson/core/diag"
-	"github.com/caisson-sandbox/caisson/core/sandbox"
 )
 
 // examination is what doctor finds.
@@ -41,8 +40,11 @@ the backend, which takes some seconds. The exit status is 1 where the standard
 contract is not met, or a case breaks a claim.`,
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			backends := sandbox.Backends()
-			candidates := sandbox.Probe(c.Context(), backends)
+			defer p.endPlugins()
+			backends, candidates, err := p.available(c.Context())
+			if err != nil {
+				return err
+			}
 			e := examination{Date: time.Now().UTC().Truncate(time.Second), Caisson: version(), Host: report.ThisHost(),
 				Guarantees: stand(candidates), Notes: hostNotes(c.Context()), Met: true}
 			if exe, err := os.Executable(); err == nil {

@@ -23,12 +23,12 @@ which rule says so and where it is written, and the grant that changes it.
 The exit status is 0 whatever the answer is.`,
 		Args: exactly(1, "one PATH, net:HOST:PORT or unix:PATH"),
 		RunE: func(c *cobra.Command, args []string) error {
-			wanted, _, err := f.policy(p.stdin)
+			wanted, _, err := f.policy(p.policyInput())
 			if err != nil {
 				return err
 			}
 			// A host that cannot uphold the policy does not change what it says.
-			prepared, err := sandbox.Prepare(c.Context(), wanted, &sandbox.Options{Prefer: f.backend})
+			prepared, err := p.prepare(c.Context(), f, wanted, sandbox.Options{})
 			if _, ok := errors.AsType[*sandbox.Refusal](err); err != nil && !ok {
 				return err
 			}

@@ -27,6 +27,7 @@ type flags struct {
 	policyFile string
 	noProject  bool
 	backend    string
+	plugin     string
 	require    []string
 	weaker     []string
 
@@ -59,6 +60,7 @@ func (f *flags) add(c *cobra.Command) {
 	s.StringVar(&f.policyFile, "policy", "", "read the policy from `FILE`, or - for the standard input, instead of the user's and the project's")
 	s.BoolVar(&f.noProject, "no-project-policy", false, "do not read .caisson.toml files")
 	s.StringVar(&f.backend, "backend", "auto", "use the backend `NAME`")
+	s.StringVar(&f.plugin, "plugin", "", "use the backend whose program is `PATH`; it must be trusted")
 	s.StringArrayVar(&f.require, "require", nil, "refuse to run unless the guarantee `ID` is upheld (repeatable)")
 	s.StringArrayVar(&f.weaker, "allow-weaker", nil, "go on where the guarantee `ID` cannot be upheld (repeatable)")
 	s.StringVar(&f.timeout, "timeout", "", "end everything after `TIME`, such as 90s or 10m")

@@ -6,8 +6,7 @@ import (
 	"context"
 	"fmt"
 	"os"
-
-	"github.com/spf13/cobra"
+	"slices"
 
 	"github.com/caisson-sandbox/caisson/core/backend"
 	"github.com/caisson-sandbox/caisson/core/diag"
@@ -15,6 +14,7 @@ import (
 	"github.com/caisson-sandbox/caisson/core/policy"
 	"github.com/caisson-sandbox/caisson/core/sandbox"
 	"github.com/caisson-sandbox/caisson/core/selector"
+	"github.com/caisson-sandbox/caisson/plugins/registry"
 )
 
 // standing is what doctor says of one guarantee.
@@ -28,6 +28,23 @@ type standing struct {
 	Note     string       `json:"note,omitempty"`
 	Reason   string       `json:"reason,omitempty"`
 	Remedy   string       `json:"remedy,omitempty"`
+}
+
+// available are the built-in backends with what they report or, where none of
+// them upholds the standard contract, these and the trusted plugins. Plugins
+// run until endPlugins.
+func (p *program) available(ctx context.Context) ([]backend.Backend, []selector.Candidate, error) {
+	backends := sandbox.Backends()
+	candidates := sandbox.Probe(ctx, backends)
+	lost := slices.ContainsFunc(stand(candidates), func(s standing) bool { return s.Standard && !s.Held })
+	if !lost || !registry.Default().Any() || p.hosting == nil && !p.canHandOver() {
+		return backends, candidates, nil
+	}
+	plugins, err := p.startAll(ctx, false)
+	if err != nil || len(plugins) == 0 {
+		return backends, candidates, err
+	}
+	return append(backends, plugins...), append(candidates, sandbox.Probe(ctx, plugins)...), nil
 }
 
 // hostNotes returns what is to be said of this host beside the guarantees, such
@@ -113,76 +130,5 @@ func (p *program) printStandings(list []standing, met bool) {
 		fmt.Fprintln(p.stdout, "the standard contract holds on this host")
 	} else {
 		fmt.Fprintln(p.stdout, "the standard contract does not hold on this host: caisson run refuses until the lost ones are held or given up by name")
-	}
-}
-
-// listed is what backends says of one backend.
-type listed struct {
-	Info   backend.Info   `json:"info"`
-	Report backend.Report `json:"report"`
-	Error  string         `json:"error,omitempty"`
-	Chosen bool           `json:"chosen"` // by auto, for the standard contract
-}
-
-func (p *program) backendsCommand() *cobra.Command {
-	var explain, asJSON bool
-	c := &cobra.Command{
-		Use:   "backends",
-		Short: "List the backends, and which one a standard policy gets",
-		Args:  noArgs,
-		RunE: func(c *cobra.Command, _ []string) error {
-			candidates := sandbox.Probe(c.Context(), sandbox.Backends())
-			choice, err := selector.Choose(guarantee.Standard(), nil, "auto", candidates)
-			list := []listed{}
-			for _, c := range candidates {
-				l := listed{Info: c.Info, Report: c.Report, Chosen: err == nil && c.Info.Name == choice.Info.Name}
-				if c.Err != nil {
-					l.Error = c.Err.Error()
-				}
-				list = append(list, l)
-			}
-			if asJSON {
-				return printJSON(p.stdout, list)
-			}
-			p.printBackends(list, explain)
-			if explain && err != nil {
-				p.say("none is chosen: " + err.Error())
-			}
-			return nil
-		},
-	}
-	c.Flags().BoolVar(&explain, "explain", false, "say why one is chosen and others are not")
-	c.Flags().BoolVar(&asJSON, "json", false, "print JSON, with the facts of the host")
-	return c
-}
-
-func (p *program) printBackends(list []listed, explain bool) {
-	if len(list) == 0 {
-		fmt.Fprintln(p.stdout, "there is no backend for this system in this version")
-	}
-	for _, l := range list {
-		word := "usable"
-		switch {
-		case l.Chosen:
-			word = "chosen"
-		case l.Error != "" || !l.Report.Usable:
-			word = "unusable"
-		}
-		fmt.Fprintln(p.stdout, printable(fmt.Sprintf("%-9s %s %s", word, l.Info.Name, l.Info.Version)))
-		if !explain {
-			continue
-		}
-		if l.Error != "" {
-			fmt.Fprintln(p.stdout, "          "+printable(l.Error))
-		}
-		missing := l.Report.Offers.Missing(guarantee.Standard())
-		fmt.Fprintf(p.stdout, "          upholds %d guarantees, rank %d\n", len(l.Report.Offers), l.Info.Rank)
-		if len(missing) > 0 {
-			fmt.Fprintln(p.stdout, "          lacks "+joined(missing))
-		}
-		for _, u := range l.Report.Unmet {
-			note := diag.Diagnostic{Message: fmt.Sprintf("%s: %s", u.ID, u.Reason), Remedy: u.Remedy}
-			fmt.Fprintln(p.stdout, "          "+printable(note.String()))
-		}
 	}
 }

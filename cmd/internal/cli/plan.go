@@ -91,7 +91,7 @@ func (f *flags) takeForm(c *cobra.Command) (form string, err error) {
 // with an error where a plan could be made.
 func (p *program) planned(ctx context.Context, f *flags, system, facts string) (*sandbox.Prepared, error) {
 	o := &sandbox.Options{Prefer: f.backend}
-	load := func() (policy.Policy, []diag.Diagnostic, error) { return f.policy(p.stdin) }
+	load := func() (policy.Policy, []diag.Diagnostic, error) { return f.policy(p.policyInput()) }
 	switch {
 	case system != "" && system != runtime.GOOS:
 		load = func() (policy.Policy, []diag.Diagnostic, error) { return p.elsewhere(f, system, facts, o) }
@@ -105,7 +105,7 @@ func (p *program) planned(ctx context.Context, f *flags, system, facts string) (
 	if err != nil {
 		return nil, err
 	}
-	prepared, err := sandbox.Prepare(ctx, wanted, o)
+	prepared, err := p.prepare(ctx, f, wanted, *o)
 	if prepared != nil && !f.quiet {
 		for _, d := range append(notes, prepared.Notes...) {
 			if f.verbose || isTerminal(p.stderr) || d.Code == diag.HideAbsent {

@@ -120,6 +120,7 @@ func (j *job) run(ctx context.Context, args []string) error {
 	signals := catchSignals()
 	defer signals.stop()
 	sb, err := prepared.Open(ctx)
+	j.endPlugins()
 	if err != nil {
 		return j.finish(out, prepared, sandbox.Result{Diagnostics: prepared.Notes}, err)
 	}
@@ -145,14 +146,14 @@ func (j *job) run(ctx context.Context, args []string) error {
 
 // prepare resolves the policy of the flags and files, and chooses a backend.
 func (j *job) prepare(ctx context.Context) (*sandbox.Prepared, error) {
-	p, notes, err := j.flags.policy(j.stdin)
+	p, notes, err := j.flags.policy(j.policyInput())
 	if err != nil {
 		return nil, err
 	}
 	for _, d := range notes {
 		j.found(d)
 	}
-	return sandbox.Prepare(ctx, p, &sandbox.Options{Prefer: j.flags.backend, Report: j.found})
+	return j.program.prepare(ctx, &j.flags, p, sandbox.Options{Report: j.found})
 }
 
 // command runs one command. The error is nil once it was started.

@@ -68,8 +68,20 @@ func arrows() []arrow {
 			why: "what caisson executes goes through core/launch",
 		},
 		{
-			from: []string{"cmd"}, except: []string{"cmd/internal/licences"}, ban: []string{"os/exec"},
-			why: "what caisson executes goes through core/launch; the conformance suite, which judges others, runs its own",
+			from: []string{"plugins/registry", "plugins/protocol", "cmd/internal/cli"}, ban: []string{"google.golang.org", "github.com/hashicorp", "net/http"}, deep: true,
+			why: "the lean caisson looks for plugins on the way of a command, and hosts none",
+		},
+		{
+			from: []string{"plugins/sdk", "cmd/caisson-backend-bwrap"}, ban: []string{"core/launch", "core/sandbox", "core/selector", "plugins/host", "plugins/registry", "cmd/internal"}, deep: true,
+			why: "a backend of its own has what any author has: core to read and write plans, and the sdk",
+		},
+		{
+			from: []string{"plugins/host", "plugins/registry"}, ban: []string{"core/launch", "core/sandbox", "plugins/sdk", "backends"}, deep: true,
+			why: "a host talks with backends and judges what they say; it makes no sandboxes",
+		},
+		{
+			from: []string{"cmd"}, except: []string{"cmd/internal/licences", "cmd/caisson-backend-bwrap"}, ban: []string{"os/exec"},
+			why: "what caisson executes goes through core/launch; the conformance suite, which judges others, runs its own, and a backend tries its program in its probe",
 		},
 		{
 			from: []string{"conformance"}, ban: []string{"cmd", "plugins", "backends", "core/launch"},
@@ -91,8 +103,15 @@ func arrows() []arrow {
 }
 
 // linked are the modules that may be linked into anything; tests use more.
+// Those after the line break come with plugins, and the arrows keep them there.
 func linked() []string {
-	return []string{"github.com/pelletier/go-toml/v2", "github.com/spf13/cobra", "github.com/spf13/pflag", "github.com/inconshreveable/mousetrap", "github.com/creack/pty", "golang.org/x/sys", "golang.org/x/text"}
+	return []string{
+		"github.com/pelletier/go-toml/v2", "github.com/spf13/cobra", "github.com/spf13/pflag", "github.com/inconshreveable/mousetrap", "github.com/creack/pty", "golang.org/x/sys",
+
+		"github.com/hashicorp/go-plugin", "github.com/hashicorp/go-hclog", "github.com/hashicorp/yamux", "github.com/oklog/run",
+		"github.com/fatih/color", "github.com/mattn/go-colorable", "github.com/mattn/go-isatty", "github.com/golang/protobuf",
+		"google.golang.org/grpc", "google.golang.org/protobuf", "google.golang.org/genproto/googleapis/rpc", "golang.org/x/net", "golang.org/x/text",
+	}
 }
 
 // listed is what go list says of one package.

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package helper
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/windows"
+
+	"github.com/caisson-sandbox/caisson/backends/windows/internal/winapi"
+)
+
+// The statuses of the role "connect".
+const (
+	statusConnected = 10
+	statusRefused   = 11
+)
+
+// listen makes a socket that listens on the loopback, and gives its port.
+func listen() (windows.Handle, int, error) {
+	if err := windows.WSAStartup(0x202, &windows.WSAData{}); err != nil {
+		return 0, 0, fmt.Errorf("start the sockets: %w", err)
+	}
+	s, err := windows.Socket(windows.AF_INET, windows.SOCK_STREAM, windows.IPPROTO_TCP)
+	if err != nil {
+		return 0, 0, fmt.Errorf("make a socket: %w", err)
+	}
+	at := &windows.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}
+	if err := errors.Join(windows.Bind(s, at), windows.Listen(s, 8)); err != nil {
+		return 0, 0, errors.Join(err, windows.Closesocket(s))
+	}
+	bound, err := windows.Getsockname(s)
+	if in, ok := bound.(*windows.SockaddrInet4); err == nil && ok {
+		return s, in.Port, nil
+	}
+	return 0, 0, errors.Join(errors.New("no port was bound"), err, windows.Closesocket(s))
+}
+
+// dial connects to a port of the loopback.
+func dial(port int) error {
+	s, err := windows.Socket(windows.AF_INET, windows.SOCK_STREAM, windows.IPPROTO_TCP)
+	if err != nil {
+		return err
+	}
+	err = windows.Connect(s, &windows.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}, Port: port})
+	return errors.Join(err, windows.Closesocket(s))
+}
+
+// connectsAs tries, as the leased account, to connect to a listener of this
+// process on the loopback. It must fail; that it could succeed is shown by a
+// connection of this process's own.
+func connectsAs(l *lease) (bool, error) {
+	s, port, err := listen()
+	if err != nil {
+		return false, fmt.Errorf("listen for the test of the network: %w", err)
+	}
+	defer windows.Closesocket(s)
+	if err := dial(port); err != nil {
+		return false, fmt.Errorf("the test of the network shows nothing, not even this process can connect: %w", err)
+	}
+	return connectAs(l, strconv.Itoa(port))
+}
+
+// connect is the role of a process of the account that tries to connect to the
+// port that it reads.
+func connect(in io.Reader) int {
+	text, err := io.ReadAll(io.LimitReader(in, 100))
+	if err != nil {
+		return 1
+	}
+	port, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil || windows.WSAStartup(0x202, &windows.WSAData{}) != nil {
+		return 1
+	}
+	if dial(port) != nil {
+		return statusRefused
+	}
+	return statusConnected
+}
+
+// connectAs starts the role "connect" as the leased account.
+func connectAs(l *lease, address string) (bool, error) {
+	program, err := os.Executable()
+	if err != nil {
+		return false, err
+	}
+	system, err := windows.GetSystemDirectory()
+	if err != nil {
+		return false, err
+	}
+	r, w, err := os.Pipe()
+	if err != nil {
+		return false, err
+	}
+	defer r.Close()
+	defer w.Close()
+	in := windows.Handle(r.Fd())
+	if err := windows.SetHandleInformation(in, windows.HANDLE_FLAG_INHERIT, windows.HANDLE_FLAG_INHERIT); err != nil {
+		return false, err
+	}
+	info, err := winapi.LogonProcess(l.name, l.password, program, `"`+program+`" connect`, system, [3]windows.Handle{in, 0, 0},
+		windows.CREATE_UNICODE_ENVIRONMENT|windows.CREATE_NO_WINDOW)
+	if err != nil {
+		return false, logonFailed(l.name, err)
+	}
+	defer windows.CloseHandle(info.Thread)
+	defer windows.CloseHandle(info.Process)
+	if _, err := w.WriteString(address); err != nil {
+		return false, err
+	}
+	if err := w.Close(); err != nil {
+		return false, err
+	}
+	const patience = 10_000 // milliseconds
+	if event, err := windows.WaitForSingleObject(info.Process, patience); err != nil || event != windows.WAIT_OBJECT_0 {
+		return false, errors.Join(err, errors.New("the test of the network does not end"), windows.TerminateProcess(info.Process, 1))
+	}
+	var code uint32
+	if err := windows.GetExitCodeProcess(info.Process, &code); err != nil {
+		return false, err
+	}
+	switch code {
+	case statusConnected:
+		return true, nil
+	case statusRefused:
+		return false, nil
+	}
+	return false, fmt.Errorf("the test of the network ended with status %d", code)
+}

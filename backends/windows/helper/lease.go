@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package helper
+
+import (
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// Preferred gives the accounts of a pool with the one that is preferred first.
+func Preferred(names []string, preferred string) []string {
+	if !slices.Contains(names, preferred) {
+		return names
+	}
+	return append([]string{preferred}, slices.DeleteFunc(slices.Clone(names), func(n string) bool { return n == preferred })...)
+}
+
+// mostSticky bounds how many workspaces are remembered.
+const mostSticky = 1000
+
+// Sticky finds the account of a workspace in a file of lines: account, tab,
+// workspace, the last used first.
+func Sticky(text, workspace string) string {
+	for line := range strings.Lines(text) {
+		name, path, ok := strings.Cut(strings.TrimSuffix(line, "\n"), "\t")
+		if ok && strings.EqualFold(path, workspace) {
+			return name
+		}
+	}
+	return ""
+}
+
+// Remember puts a workspace in front.
+func Remember(text, workspace, name string) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s\t%s\n", name, workspace)
+	n := 1
+	for line := range strings.Lines(text) {
+		_, path, ok := strings.Cut(strings.TrimSuffix(line, "\n"), "\t")
+		if !ok || strings.EqualFold(path, workspace) || n >= mostSticky {
+			continue
+		}
+		b.WriteString(strings.TrimSuffix(line, "\n") + "\n")
+		n++
+	}
+	return b.String()
+}
+
+// CapabilitySID gives a writable root a SID that is nobody's: of the form of a
+// machine's accounts, from a keyed hash of the path without case.
+func CapabilitySID(secret []byte, path string) string {
+	h := hmac.New(sha256.New, secret)
+	h.Write([]byte(strings.ToLower(path)))
+	sum := h.Sum(nil)
+	part := func(i int) uint32 { return binary.BigEndian.Uint32(sum[4*i:]) }
+	return fmt.Sprintf("S-1-5-21-%d-%d-%d-%d", part(0), part(1), part(2), part(3))
+}
+
+// secretOf reads a secret of 32 bytes, and makes it where there is none.
+func secretOf(path string) ([]byte, error) {
+	secret, err := os.ReadFile(path)
+	if err == nil && len(secret) == 32 {
+		return secret, nil
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, err
+	}
+	secret = make([]byte, 32)
+	if _, err := rand.Read(secret); err != nil {
+		return nil, err
+	}
+	fresh := fmt.Sprintf("%s.%x", path, secret[:4])
+	if err := os.WriteFile(fresh, secret, 0o600); err != nil {
+		return nil, err
+	}
+	// A link fails where another process was first; its secret stands then.
+	err = os.Link(fresh, path)
+	if removed := os.Remove(fresh); removed != nil {
+		return nil, removed
+	}
+	if err != nil {
+		return os.ReadFile(path)
+	}
+	return secret, nil
+}

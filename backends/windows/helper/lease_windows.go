@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package helper
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/caisson-sandbox/caisson/backends/windows/internal/winapi"
+	"github.com/caisson-sandbox/caisson/core/diag"
+	"github.com/caisson-sandbox/caisson/core/plan"
+)
+
+// lease is an account that this sandbox alone holds.
+type lease struct {
+	name, sid string
+	password  string
+	unlock    func() error
+}
+
+// takeLease takes a free account of the pool: the one that last served this
+// workspace, if it is free.
+func takeLease(state string, w *plan.Windows) (*lease, error) {
+	log, err := Machine{}.Log(w.Install)
+	if err != nil {
+		return nil, diag.New(diag.LaunchFailed, "the log of setup cannot be read: "+err.Error(), "run caisson setup status --repair")
+	}
+	options, err := Recorded(log)
+	if err != nil {
+		return nil, err
+	}
+	offline, online := options.AccountNames()
+	names := offline
+	if w.Account.Pool == "online" {
+		names = online
+	}
+	dir := filepath.Join(state, "windows")
+	for _, name := range Preferred(names, readSticky(dir, w.Account.Sticky)) {
+		l := &lease{name: name}
+		if l.unlock, err = lockFile(filepath.Join(dir, name+".lock"), false); errors.Is(err, errHeld) {
+			continue
+		} else if err != nil {
+			return nil, fmt.Errorf("lock the account %s: %w", name, err)
+		}
+		if err := l.fill(dir, w.Install); err != nil {
+			return nil, errors.Join(err, l.release())
+		}
+		return l, writeSticky(dir, w.Account.Sticky, name)
+	}
+	return nil, diag.New(diag.LaunchFailed, fmt.Sprintf("all %d %s sandbox accounts are in use", len(names), w.Account.Pool),
+		"wait until another sandbox ends, or run caisson setup install with a larger pool")
+}
+
+// fill finds the account's SID and unseals its password.
+func (l *lease) fill(dir, install string) error {
+	sid, err := sidOf(l.name)
+	if err != nil {
+		return diag.New(diag.LaunchFailed, "the account "+l.name+" is gone", "run caisson setup status --repair")
+	}
+	l.sid = sid.String()
+	sealed, err := os.ReadFile(filepath.Join(dir, l.name+".sealed"))
+	if err != nil {
+		return diag.New(diag.LaunchFailed, "the sealed password of "+l.name+" cannot be read: "+err.Error(), "run caisson setup status --repair")
+	}
+	plain, err := winapi.Unseal(sealed, []byte(install))
+	if err != nil {
+		return diag.New(diag.LaunchFailed, err.Error(), "run caisson setup status --repair as the user who ran setup")
+	}
+	l.password = string(plain)
+	return nil
+}
+
+// release gives the account back.
+func (l *lease) release() error {
+	l.password = ""
+	return l.unlock()
+}
+
+// stickyFile remembers which account served a workspace last, a line each:
+// account, tab, workspace.
+func stickyFile(dir string) string { return filepath.Join(dir, "accounts") }
+
+func readSticky(dir, workspace string) string {
+	text, err := os.ReadFile(stickyFile(dir))
+	if err != nil {
+		return ""
+	}
+	return Sticky(string(text), workspace)
+}
+
+func writeSticky(dir, workspace, name string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	text, err := os.ReadFile(stickyFile(dir))
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	fresh := stickyFile(dir) + ".new"
+	if err := os.WriteFile(fresh, []byte(Remember(string(text), workspace, name)), 0o600); err != nil {
+		return err
+	}
+	return os.Rename(fresh, stickyFile(dir))
+}
+
+// bindCapabilities gives each writable root of a plan a SID of its own, the
+// same one each time: derived from a secret that only the user can read.
+func bindCapabilities(bind binding, state string, w *plan.Windows) error {
+	secret, err := secretOf(filepath.Join(state, "windows", "capabilities"))
+	if err != nil {
+		return err
+	}
+	for _, symbol := range w.Token.Restricting {
+		if !strings.HasPrefix(symbol, "{cap") {
+			continue
+		}
+		at := slices.IndexFunc(w.ACL, func(a plan.WindowsACE) bool {
+			return strings.HasPrefix(a.ACE, "(A;") && strings.HasSuffix(a.ACE, ";"+symbol+")")
+		})
+		if at < 0 {
+			return diag.New(diag.PlanInvalid, symbol+" may write nothing", "")
+		}
+		bind[symbol] = CapabilitySID(secret, w.ACL[at].Path)
+	}
+	return nil
+}

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"strings"
+
+	"golang.org/x/sys/windows"
+
+	backend "github.com/caisson-sandbox/caisson/backends/windows"
+	"github.com/caisson-sandbox/caisson/backends/windows/helper"
+	"github.com/caisson-sandbox/caisson/core/diag"
+	"github.com/caisson-sandbox/caisson/core/policy"
+	"github.com/caisson-sandbox/caisson/core/sandbox"
+)
+
+// setupInstall makes what is missing. The passwords are sealed before they are
+// set: what is set can be unsealed in any case.
+func (p *program) setupInstall(c setupChoices) error {
+	r, err := helper.NewRequest(c.offline, c.online, homeReads())
+	if err != nil {
+		return err
+	}
+	if err := p.agree("setup will do this:", helper.Describe(r.Setup.Changes()), c.yes); err != nil {
+		return err
+	}
+	if err := r.Seal(policy.OSHost().OwnDirs().State); err != nil {
+		return fmt.Errorf("seal the passwords: %w", err)
+	}
+	return helper.Ask("setup", r, p.tellChange)
+}
+
+func (p *program) tellChange(line string) { fmt.Fprintln(p.stdout, printable(line)) }
+
+// homeReads are the directories of the user's home that sandboxes may read.
+func homeReads() []string {
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return nil
+	}
+	entries, err := os.ReadDir(home)
+	if err != nil {
+		return nil
+	}
+	var names, hidden []string
+	for _, e := range entries {
+		if e.IsDir() {
+			names = append(names, e.Name())
+		}
+	}
+	dir, err := os.MkdirTemp("", "caisson-setup-")
+	if err != nil {
+		return nil
+	}
+	defer os.RemoveAll(dir)
+	r, _, err := policy.Standard(dir).Resolve(policy.OSHost())
+	if err != nil {
+		return nil
+	}
+	for _, rule := range r.Rules() {
+		if rule.Access == policy.Hidden {
+			hidden = append(hidden, rule.Path)
+		}
+	}
+	return helper.Reads(home, names, hidden)
+}
+
+// setupState is what the backend's probe sees of the setup.
+func setupState(ctx context.Context) (backend.Setup, error) {
+	for _, c := range sandbox.Probe(ctx, sandbox.Backends()) {
+		if c.Info.Name != backend.AccountName {
+			continue
+		}
+		var f backend.Facts
+		if c.Err != nil {
+			return backend.Setup{}, c.Err
+		}
+		err := json.Unmarshal(c.Report.Facts, &f)
+		return f.Setup, err
+	}
+	return backend.Setup{State: "none"}, nil
+}
+
+func (p *program) setupStatus(ctx context.Context, repair, asJSON bool, c setupChoices) error {
+	s, err := setupState(ctx)
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		if err := printJSON(p.stdout, s); err != nil {
+			return err
+		}
+	} else {
+		line := "setup: " + s.State
+		if s.Detail != "" {
+			line += ", " + s.Detail
+		}
+		if s.State == "ready" {
+			line += fmt.Sprintf(", %d accounts without and %d with a network", s.Offline, s.Online)
+		}
+		fmt.Fprintln(p.stdout, printable(line))
+	}
+	if repair {
+		o, ok, err := recordedSetup()
+		if err != nil {
+			return err
+		}
+		if ok {
+			c.offline, c.online = o.Offline, o.Online
+		} else {
+			c.offline, c.online = 4, 2
+		}
+		return p.setupInstall(c)
+	}
+	if s.State != "ready" {
+		return status(statusNo)
+	}
+	return nil
+}
+
+func recordedSetup() (helper.Options, bool, error) {
+	self, err := windows.GetCurrentProcessToken().GetTokenUser()
+	if err != nil {
+		return helper.Options{}, false, err
+	}
+	return helper.Found(self.User.Sid.String())
+}
+
+func (p *program) setupUninstall(c setupChoices) error {
+	o, ok, err := recordedSetup()
+	if err != nil {
+		return err
+	}
+	if !ok {
+		return diag.New(diag.UsageInvalid, "there is no setup of this user", "")
+	}
+	if err := p.agree("this will be undone:", helper.Describe(o.Changes()), c.yes); err != nil {
+		return err
+	}
+	return helper.Ask("teardown", helper.Request{Version: helper.Version, Setup: o, Passwords: map[string]string{}}, p.tellChange)
+}
+
+// agree prints what will be done, and asks.
+func (p *program) agree(title string, lines []string, yes bool) error {
+	fmt.Fprintln(p.stdout, title)
+	for _, l := range lines {
+		fmt.Fprintln(p.stdout, "  "+printable(l))
+	}
+	if yes {
+		return nil
+	}
+	fmt.Fprint(p.stdout, "go on? [y/N] ")
+	answer, err := bufio.NewReader(p.stdin).ReadString('\n')
+	if err != nil && answer == "" || !strings.EqualFold(strings.TrimSpace(answer), "y") {
+		return diag.New(diag.UsageInvalid, "nothing was done", "answer y, or write --yes")
+	}
+	return nil
+}
