@@ -119,7 +119,7 @@ func swapPath(args []string) error {
 		}
 	}()
 	defer stop.Store(true)
-	for range 400 {
+	for end := time.Now().Add(time.Second); time.Now().Before(end); {
 		c, err := net.DialTimeout("unix", "swapped", time.Second)
 		if err == nil {
 			_, _ = c.Write([]byte("EVIL"))
