@@ -7,12 +7,12 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/user"
 	"path/filepath"
 	"runtime"
 	"slices"
 
 	"github.com/caisson-sandbox/caisson/conformance/internal/act"
+	"github.com/caisson-sandbox/caisson/core/policy"
 )
 
 // workDir makes the directory of a run: in parent, or in a place that sandboxes
@@ -49,9 +49,7 @@ func workParents() []string {
 	if home, err := os.UserHomeDir(); err == nil {
 		all = append(all, home)
 	}
-	if who, err := user.Current(); err == nil && who.HomeDir != "" {
-		all = append(all, who.HomeDir)
-	}
+	all = append(all, policy.OSHost().Homes()...)
 	if here, err := os.Getwd(); err == nil {
 		all = append(all, here)
 	}
