@@ -33,6 +33,7 @@ type gitState struct {
 	report []string                // paths that were absent
 	dirs   []string                // git directories
 	stamps map[string]unix.Statx_t // of files that git acts on
+	held   map[string]bool         // what appears here is a placeholder: commands cannot make it
 	known  map[string][]string     // git directory → paths of the gitlinks in its index
 	links  map[string]map[string]unix.Statx_t
 	ready  chan struct{} // closed when the state is noted
@@ -76,7 +77,7 @@ func stamp(name string) (unix.Statx_t, bool) {
 // changed says whether a path is there and not as it was at the start.
 func (g *gitState) changed(name string) bool {
 	now, ok := stamp(name)
-	if !ok {
+	if !ok || g.held[name] {
 		return false
 	}
 	was, ok := g.stamps[name]

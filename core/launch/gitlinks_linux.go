@@ -31,11 +31,14 @@ var linked = [...]string{".git", ".git/config", ".git/config.worktree", ".git/co
 // the making of the sandbox: an index may be long. The state is complete when
 // ready is closed.
 func watchGit(p *plan.Plan) *gitState {
-	g := &gitState{ready: make(chan struct{})}
+	g := &gitState{ready: make(chan struct{}), held: map[string]bool{}}
 	go func() {
 		defer close(g.ready)
 		for _, step := range p.Steps {
-			if st, ok := step.(plan.Watch); ok {
+			switch st := step.(type) {
+			case plan.Hold:
+				g.held[st.Path] = true
+			case plan.Watch:
 				g.begin(st)
 			}
 		}
