@@ -3,12 +3,14 @@
 package launch
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"strconv"
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -102,12 +104,65 @@ func (p *Process) Kill() error {
 	tree := []int{p.pid}
 	for i := 0; i < len(tree); i++ {
 		p.sandbox.signalInside(tree[i], unix.SIGSTOP)
+		awaitStop(tree[i])
 		tree = append(tree, children(tree[i])...)
 	}
+	var dying []unix.PollFd
 	for _, pid := range tree {
+		if fd, err := unix.PidfdOpen(pid, 0); err == nil {
+			dying = append(dying, unix.PollFd{Fd: int32(fd), Events: unix.POLLIN})
+		}
 		p.sandbox.signalInside(pid, unix.SIGKILL)
 	}
+	awaitDeath(dying)
 	return nil
+}
+
+// deathPatience bounds the wait for processes that were killed.
+const deathPatience = 500 * time.Millisecond
+
+// awaitDeath waits until processes are dead, so that nothing of a tree is seen
+// any more once its command was waited for, and closes their descriptors.
+func awaitDeath(dying []unix.PollFd) {
+	end := time.Now().Add(deathPatience)
+	for _, one := range dying {
+		if left := time.Until(end); left > 0 {
+			_, _ = unix.Poll([]unix.PollFd{one}, int(left.Milliseconds())+1)
+		}
+		unix.Close(int(one.Fd))
+	}
+}
+
+// stopPatience bounds the wait for one process to stop. Who sleeps in the kernel
+// cannot fork meanwhile.
+const stopPatience = 100 * time.Millisecond
+
+// awaitStop waits until no thread of a process runs: a signal is only pending
+// when kill(2) returns, and a fork that is under way would come to its end.
+func awaitStop(pid int) {
+	for end := time.Now().Add(stopPatience); running(pid) && time.Now().Before(end); {
+		time.Sleep(100 * time.Microsecond)
+	}
+}
+
+// running reports whether a thread of a process is neither stopped nor dead, see
+// proc_pid_stat(5).
+func running(pid int) bool {
+	tasks, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
+	if err != nil {
+		return false
+	}
+	for _, t := range tasks {
+		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%s/stat", pid, t.Name()))
+		if err != nil {
+			continue
+		}
+		state := text[bytes.LastIndexByte(text, ')')+1:]
+		if len(state) > 1 && !bytes.ContainsRune([]byte("TtZXx"), rune(state[1])) {
+			return true
+		}
+	}
+	return false
 }
 
 // children lists the children of a process, see proc_pid_task(5).
