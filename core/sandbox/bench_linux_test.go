@@ -22,7 +22,7 @@ import (
 // interleaved in one run, medians. Absolute times are not comparable between
 // machines; the ratios are.
 func BenchmarkLaunch(b *testing.B) {
-	child, caisson := buildChild(b), buildCaisson(b)
+	child, caisson := buildChild(b), build(b, "caisson")
 	for _, held := range []int{2, 6} {
 		b.Run(fmt.Sprintf("held=%d", held), func(b *testing.B) {
 			benchLaunch(b, child, caisson, workspace(b, held, 10))
@@ -45,28 +45,7 @@ func benchLaunch(b *testing.B, child, caisson, dir string) {
 		}
 		*into = append(*into, time.Since(start))
 	}
-	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer null.Close()
-	spawn := func(name string, args ...string) func() error {
-		return func() error {
-			fd := null.Fd()
-			pid, err := syscall.ForkExec(name, append([]string{name}, args...), &syscall.ProcAttr{Dir: dir, Env: os.Environ(), Files: []uintptr{fd, fd, fd}})
-			if err != nil {
-				return err
-			}
-			var status syscall.WaitStatus
-			if _, err := syscall.Wait4(pid, &status, 0, nil); err != nil {
-				return err
-			}
-			if status != 0 {
-				return fmt.Errorf("%s: status %#x", name, status)
-			}
-			return nil
-		}
-	}
+	spawn := spawner(b, dir, os.Environ())
 	for b.Loop() {
 		take(&plain, spawn(child))
 		var sb *sandbox.Sandbox
@@ -88,6 +67,33 @@ func benchLaunch(b *testing.B, child, caisson, dir string) {
 	b.ReportMetric(ratio(open, plain), "open+first/plain")
 	b.ReportMetric(ratio(next, plain), "next/plain")
 	b.ReportMetric(ratio(cli, plain), "cli/plain")
+}
+
+// spawner returns what starts a program in a directory and waits for it to end
+// well.
+func spawner(b *testing.B, dir string, environ []string) func(string, ...string) func() error {
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { null.Close() })
+	return func(name string, args ...string) func() error {
+		return func() error {
+			fd := null.Fd()
+			pid, err := syscall.ForkExec(name, append([]string{name}, args...), &syscall.ProcAttr{Dir: dir, Env: environ, Files: []uintptr{fd, fd, fd}})
+			if err != nil {
+				return err
+			}
+			var status syscall.WaitStatus
+			if _, err := syscall.Wait4(pid, &status, 0, nil); err != nil {
+				return err
+			}
+			if status != 0 {
+				return fmt.Errorf("%s: status %#x", name, status)
+			}
+			return nil
+		}
+	}
 }
 
 func median(d []time.Duration) time.Duration {
@@ -147,9 +153,10 @@ func buildChild(b *testing.B) string {
 	return dir + "/child"
 }
 
-func buildCaisson(b *testing.B) string {
-	out := filepath.Join(b.TempDir(), "caisson")
-	cmd := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", out, "github.com/caisson-sandbox/caisson/cmd/caisson")
+// build builds a program of this repository as it is released.
+func build(b *testing.B, program string) string {
+	out := filepath.Join(b.TempDir(), program)
+	cmd := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", out, "github.com/caisson-sandbox/caisson/cmd/"+program)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if text, err := cmd.CombinedOutput(); err != nil {
 		b.Fatalf("build: %v: %s", err, text)
