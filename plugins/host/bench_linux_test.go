@@ -3,10 +3,6 @@
 package host
 
 import (
-	"os"
-	"path/filepath"
-	"strconv"
-	"strings"
 	"testing"
 
 	"github.com/caisson-sandbox/caisson/core/backend"
@@ -44,8 +40,7 @@ func BenchmarkFirstPlan(b *testing.B) {
 	}
 }
 
-// BenchmarkWarmPlan is one more plan of a plugin that runs. It also reports the
-// memory that the plugin holds, in megabytes.
+// BenchmarkWarmPlan is one more plan of a plugin that runs.
 func BenchmarkWarmPlan(b *testing.B) {
 	p, err := Start(b.Context(), benchShelf(b), Options{})
 	if err != nil {
@@ -60,19 +55,6 @@ func BenchmarkWarmPlan(b *testing.B) {
 	for b.Loop() {
 		if _, err := p.Prepare(b.Context(), backend.Request{Policy: resolved, Facts: report.Facts}); err != nil {
 			b.Fatal(err)
-		}
-	}
-	text, err := os.ReadFile(filepath.Join("/proc", p.client.ID(), "status"))
-	if err != nil {
-		b.Fatal(err)
-	}
-	for line := range strings.Lines(string(text)) {
-		if f := strings.Fields(line); len(f) == 3 && f[0] == "VmRSS:" {
-			kb, err := strconv.Atoi(f[1])
-			if err != nil {
-				b.Fatal(err)
-			}
-			b.ReportMetric(float64(kb)/1024, "MB-resident")
 		}
 	}
 }
