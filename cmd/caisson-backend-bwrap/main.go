@@ -9,9 +9,17 @@
 // host and writes down facts; the compiler (compile.go, filter.go) turns facts
 // and a policy into the arguments of bwrap, and is pure; claims.go says what
 // that upholds. What executes the plan is caisson. It differs from the built-in
-// backend of Linux in three ways that matter: unix sockets are refused
-// altogether, limits on memory and processes are not offered, and each command
-// of an open sandbox has a loopback and process ids of its own.
+// backend of Linux in these ways that matter:
+//
+//   - Unix sockets are refused altogether but for pairs, so processes inside
+//     cannot meet at one: the duty work-21 of the conformance suite fails.
+//   - Each command of an open sandbox has a loopback and process ids of its own,
+//     so the next command reaches no server of one (open-04) and signals none
+//     (open-05).
+//   - Limits on memory and processes, an allowlist of the network and reports
+//     of denials are not offered.
+//
+// Its claims hold, and by those duties it is not conformant.
 package main
 
 import (

@@ -22,10 +22,13 @@ import (
 
 	"github.com/caisson-sandbox/caisson/cmd/internal/cli"
 	"github.com/caisson-sandbox/caisson/cmd/internal/hosting"
+	"github.com/caisson-sandbox/caisson/conformance"
+	"github.com/caisson-sandbox/caisson/core/sandbox"
 )
 
 // TestMain puts caisson, caisson-full and the backend side by side.
 func TestMain(m *testing.M) {
+	conformance.Main(sandbox.Backends()...)
 	testscript.Main(m, map[string]func(){
 		"caisson":               func() { os.Exit(cli.Main(os.Args[1:])) },
 		"caisson-full":          func() { os.Exit(cli.MainHosting(os.Args[1:], hosting.New())) },
