@@ -62,6 +62,7 @@ func processActs() map[string]act {
 		"read cmdline": onPID(func(pid int) error { return contains(fmt.Sprintf("/proc/%d/cmdline", pid), "hostile") }),
 		"double fork":  func(args []string) error { return survive(args[0]) },
 		"bystander": func([]string) error {
+			fmt.Println("ready")
 			time.Sleep(time.Hour)
 			return nil
 		},
@@ -137,12 +138,19 @@ func TestProcesses(t *testing.T) {
 			harmed := func(run func(pid string) string) (bool, string) {
 				cmd := exec.Command(s.binary)
 				cmd.Env = append(os.Environ(), actVariable+"=bystander", "BYSTANDER_SECRET=1")
-				cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+				cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+				out, err := cmd.StdoutPipe()
+				if err != nil {
+					t.Fatal(err)
+				}
 				if err := cmd.Start(); err != nil {
 					t.Fatal(err)
 				}
 				defer func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }()
-				time.Sleep(100 * time.Millisecond)
+				// Its limits change while it starts.
+				if _, err := out.Read(make([]byte, 1)); err != nil {
+					t.Fatal(err)
+				}
 				before := bystander(cmd.Process.Pid)
 				said := run(strconv.Itoa(cmd.Process.Pid))
 				time.Sleep(50 * time.Millisecond)
@@ -199,7 +207,7 @@ func TestCallersGroup(t *testing.T) {
 	}
 	// The control, in a group made for it: other tests share the caller's.
 	victim := exec.Command("sleep", "60")
-	victim.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	victim.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := victim.Start(); err != nil {
 		t.Skipf("no victim for the control: %v", err)
 	}
