@@ -108,8 +108,12 @@ func (h *holds) guardianProgram() *program {
 	// Its end is seen only when whoever inherited the commands has reaped them,
 	// which a careless first process of a container never does.
 	g.call("wait for the end of process 1", unix.SYS_PPOLL, pollfd, num(1), g.words(num(1), num(0)), num(0), num(8)).with(flagIgnore)
-	g.entries[first].jump = len(g.entries)
+	// A sandbox that ended before it was looked at still relies on its
+	// placeholders until the caller says so. At the end of the pipe this returns
+	// at once.
 	g.entries[open].jump = len(g.entries)
+	g.call("wait for the end of the caller, without process 1", unix.SYS_READ, num(guardPipe), g.words(num(0)), num(8)).with(flagRetry)
+	g.entries[first].jump = len(g.entries)
 
 	// Names that appear from now on were made by nobody inside.
 	g.call("note the end", unix.SYS_WRITE, num(guardRecord), g.bytes([]byte(journal.Ended)), num(len(journal.Ended))).with(flagIgnore)
