@@ -198,7 +198,7 @@ func FuzzOutside(f *testing.F) {
 	all := readyProfiles(f)
 	f.Fuzz(func(t *testing.T, name string) {
 		if !path.IsAbs(name) || path.Clean(name) != name || strings.ContainsRune(name, 0) {
-			t.Skip()
+			t.Skip("no clean absolute path")
 		}
 		for _, one := range all {
 			access, _ := one.resolved.AccessTo(name)
@@ -238,11 +238,11 @@ func FuzzTighten(f *testing.F) {
 		rules := s.rules()
 		more := policy.Rule{Path: s.path(5), Access: policy.Access(s.below(2)), Kind: policy.KindDir}
 		if slices.ContainsFunc(rules, func(r policy.Rule) bool { return r.Path == more.Path }) {
-			t.Skip()
+			t.Skip("the path has a rule already")
 		}
 		before := resolved(t, nil, slices.Clone(rules)...)
 		if was, _ := before.AccessTo(more.Path); was < more.Access {
-			t.Skip() // it loosens
+			t.Skip("the rule loosens")
 		}
 		loose := interpreted(t, profileOf(t, compiled(t, before)))
 		tight := interpreted(t, profileOf(t, compiled(t, resolved(t, nil, append(slices.Clone(rules), more)...))))

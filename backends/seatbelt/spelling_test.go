@@ -55,7 +55,7 @@ func FuzzSpellings(f *testing.F) {
 	f.Fuzz(func(t *testing.T, name string) {
 		name = strings.ToValidUTF8(name, "")
 		if name == "" || len(name) > 200 || strings.ContainsFunc(name, func(r rune) bool { return r == '/' || r < ' ' }) {
-			t.Skip()
+			t.Skip("no name of a file")
 		}
 		text := spellings(name)
 		if strings.Contains(text, `"`) {

@@ -48,12 +48,12 @@ func FuzzSpelling(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, name string) {
 		if !isName(name) {
-			t.Skip()
+			t.Skip("no name of a file")
 		}
 		protected, secret := path.Join(ws, name), path.Join(home, name)
 		rules := []policy.Rule{root(ws), held(policy.HoldDir, protected), rule(policy.Hidden, policy.KindDir, secret)}
 		if within(secret, ws) || within(secret, tmpDirs) {
-			t.Skip()
+			t.Skip("the name leads to a place with rules of its own")
 		}
 		plan, err := compile(Typical(), resolved(t, nil, rules...))
 		if err != nil {
@@ -112,7 +112,7 @@ func FuzzHostile(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, name string) {
 		if !isName(name) {
-			t.Skip()
+			t.Skip("no name of a file")
 		}
 		text, ok := shape(t, name)
 		if !ok {
@@ -147,7 +147,7 @@ func FuzzNetwork(f *testing.F) {
 	all := readyProfiles(f)
 	f.Fuzz(func(t *testing.T, host string, port uint16, socket string) {
 		if strings.ContainsAny(host, " \n") || host == "" || !path.IsAbs(socket) || path.Clean(socket) != socket {
-			t.Skip()
+			t.Skip("no host, or no clean absolute path")
 		}
 		loopback := slices.Contains([]string{"127.0.0.1", "[::1]", "[::ffff:127.0.0.1]", sbpleval.OwnAddress}, host)
 		for _, one := range all {
