@@ -52,9 +52,8 @@ type Case struct {
 	// Seen says where the failure was met in the wild; "" is nowhere known.
 	Seen string
 
-	serial bool // it looks at what the cases share, so nothing runs beside it
-	slow   bool // it waits or works for long, so Config.Quick leaves it out
-	once   bool // it opens its own sandboxes, so one arm is enough
+	slow bool // it waits or works for long, so Config.Quick leaves it out
+	once bool // it opens its own sandboxes, so one arm is enough
 	// hostMay lets the host itself refuse the act: without a sandbox it does no
 	// harm either, and the case is not applicable instead of an error.
 	hostMay bool

@@ -151,7 +151,7 @@ func Select(c Config) ([]Case, error) {
 	return cases, nil
 }
 
-// all runs the cases: those that can bear it side by side, then the others.
+// all runs the cases, some side by side.
 func (r *runner) all(ctx context.Context, cases []Case) []report.Result {
 	results := make([]report.Result, len(cases))
 	var told sync.Mutex
@@ -165,17 +165,10 @@ func (r *runner) all(ctx context.Context, cases []Case) []report.Result {
 	var wait sync.WaitGroup
 	slots := make(chan struct{}, r.Parallel)
 	for i := range cases {
-		if !cases[i].serial {
-			slots <- struct{}{}
-			wait.Go(func() { defer func() { <-slots }(); one(i) })
-		}
+		slots <- struct{}{}
+		wait.Go(func() { defer func() { <-slots }(); one(i) })
 	}
 	wait.Wait()
-	for i := range cases {
-		if cases[i].serial {
-			one(i)
-		}
-	}
 	return results
 }
 

@@ -6,7 +6,6 @@ import (
 	"context"
 	"io"
 	"net"
-	"os"
 	"time"
 
 	"github.com/caisson-sandbox/caisson/conformance/internal/act"
@@ -101,19 +100,4 @@ func answer(l net.Listener, data string) {
 			io.WriteString(c, data)
 		}()
 	}
-}
-
-// fetch prints what a server says; the role of the same name.
-func fetch(_ *Helper, args []string) int {
-	if len(args) != 2 {
-		return 2
-	}
-	c, err := net.DialTimeout(args[0], args[1], patience)
-	if err != nil {
-		os.Stderr.WriteString(err.Error() + "\n")
-		return 1
-	}
-	defer c.Close()
-	io.Copy(os.Stdout, c)
-	return 0
 }

@@ -272,7 +272,6 @@ func roles() map[string]func(*Helper, []string) int {
 		},
 		// spoil tries to change the file that is its standard input.
 		"spoil":    spoil,
-		"fetch":    fetch,
 		"terminal": terminal,
 	}
 }
