@@ -65,7 +65,8 @@ func TestHoldOwner(t *testing.T) {
 func owner(t *testing.T, ws, state string, env ...string) (*exec.Cmd, int) {
 	t.Helper()
 	cmd := exec.Command(os.Args[0], "-test.run=^TestHoldOwner$")
-	cmd.Env = append(append(os.Environ(), envWorkspace+"="+ws, envState+"="+state), env...)
+	// It is killed, so what it keeps in temporary directories is removed here.
+	cmd.Env = append(append(os.Environ(), envWorkspace+"="+ws, envState+"="+state, "TMPDIR="+t.TempDir()), env...)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
