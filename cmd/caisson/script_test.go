@@ -23,10 +23,10 @@ import (
 
 func TestMain(m *testing.M) {
 	conformance.Main(sandbox.Backends()...)
-	if filepath.Base(os.Args[0]) != "caisson" {
+	if name := filepath.Base(os.Args[0]); name != "caisson" && name != "caisson-sh" {
 		hearAll()
 	}
-	testscript.Main(m, map[string]func(){"caisson": main})
+	testscript.Main(m, map[string]func(){"caisson": main, "caisson-sh": main})
 }
 
 // hearAll lets children get the signals that this process was started without,

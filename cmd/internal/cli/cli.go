@@ -61,6 +61,7 @@ func commands() []command {
 	return []command{
 		{"run", statusRefused, (*program).runCommand},
 		{"shell", statusRefused, (*program).shellCommand},
+		{"sh", statusRefused, (*program).shCommand},
 		{"plan", statusRefused, (*program).planCommand},
 		{"explain", statusMisuse, (*program).explainCommand},
 		{"policy", statusMisuse, (*program).policyCommand},
@@ -77,12 +78,14 @@ func commands() []command {
 }
 
 // Main runs the command line without the name of the program and returns the
-// exit status. Where a command needs a backend plugin, caisson-full does it.
+// exit status. Where a command needs a backend plugin, caisson-full does it. A
+// program that is called caisson-sh is the command sh.
 func Main(args []string) int { return MainHosting(args, nil) }
 
 // MainHosting is Main for a program that hosts plugins itself.
 func MainHosting(args []string, hosting Hosting) int {
 	sandbox.Stage()
+	args = personality(os.Args[0], args)
 	p := &program{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, args: args, hosting: hosting}
 	if hosting != nil {
 		_ = os.Unsetenv(handedOver) // it is for this program, not for commands

@@ -25,6 +25,8 @@ type job struct {
 	result string
 	reason string
 	shell  bool // the command is an interactive shell
+	// environ is what the command inherits from; nil means this process's.
+	environ []string
 }
 
 func (p *program) runCommand() *cobra.Command {
@@ -153,7 +155,7 @@ func (j *job) prepare(ctx context.Context) (*sandbox.Prepared, error) {
 	for _, d := range notes {
 		j.found(d)
 	}
-	return j.program.prepare(ctx, &j.flags, p, sandbox.Options{Report: j.found})
+	return j.program.prepare(ctx, &j.flags, p, sandbox.Options{Report: j.found, Environ: j.environ})
 }
 
 // command runs one command. The error is nil once it was started.
