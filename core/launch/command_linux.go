@@ -162,6 +162,11 @@ func (s *Sandbox) start(ctx context.Context, p *Process, c Command, in *inherite
 	if err != nil {
 		return err
 	}
+	return s.startList(ctx, p, list, in)
+}
+
+// startList executes the list of a command; it runs on the sandbox's thread.
+func (s *Sandbox) startList(ctx context.Context, p *Process, list *entering, in *inherited) error {
 	image, err := list.memfd()
 	if err != nil {
 		return err
@@ -243,17 +248,24 @@ func (e *entering) followUntil(ctx context.Context, ctl *control, p *Process, pl
 	return listener, err
 }
 
-// follow reads the reports of the list until the command executes.
+// follow reads the reports of the list until the command executes, which it does
+// only when its id is known and what it attested was judged.
 func (e *entering) follow(ctl *control, p *Process, pl *plan.Plan) (listener int, err error) {
 	listener = -1
-	attested := false
+	attested, released := false, false
 	for {
+		if p.pid != 0 && attested && !released {
+			if err := ctl.letGo(); err != nil {
+				return listener, err
+			}
+			released = true
+		}
 		m, err := ctl.receive()
 		switch {
 		case err != nil:
 			return listener, err
 		case m == nil:
-			if p.pid == 0 || !attested {
+			if !released {
 				return listener, errors.New("the launch list ended early")
 			}
 			return listener, nil

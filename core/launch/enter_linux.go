@@ -169,8 +169,17 @@ func (e *entering) command(c spec) {
 	e.call("read the parent", unix.SYS_GETPPID).toField(at(attestParent))
 	size := 8 * (2 + attestWords + e.steps/64)
 	e.call("attest", unix.SYS_WRITE, num(e.control), e.message, num(size))
+	e.awaitVerdict()
 	e.call("restore the signal mask", unix.SYS_RT_SIGPROCMASK, num(unix.SIG_SETMASK), e.mask, num(0), num(8))
 	e.execute(c.paths, c.argv, c.env)
+}
+
+// awaitVerdict has the list go on only when the supervisor has judged what the
+// list attested. The end of the supervisor, too, is the end of the list.
+func (e *entering) awaitVerdict() {
+	said, verdict := e.cell(0), e.words(num(0))
+	e.call("wait for the verdict", unix.SYS_READ, num(e.control), verdict, num(verdictSize)).to(said).with(flagRetry)
+	e.check("the supervisor lets the command go on", said.at, ^uint64(0), verdictSize)
 }
 
 // execute adds the execution of the first of the files that is one.

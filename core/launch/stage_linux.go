@@ -166,9 +166,7 @@ func stageProgram(c Command, in *inherited, p *proving) *entering {
 	e.call("set close-on-exec", unix.SYS_FCNTL, num(e.control), num(unix.F_SETFD), num(unix.FD_CLOEXEC))
 	e.callerDispositions()
 	e.call("attest", unix.SYS_WRITE, num(e.control), e.message, num(8*(1+stageWords)))
-	said, verdict := e.cell(0), e.words(num(0))
-	e.call("wait for the verdict", unix.SYS_READ, num(e.control), verdict, num(8)).to(said).with(flagRetry)
-	e.check("the supervisor lets the command go on", said.at, ^uint64(0), 8)
+	e.awaitVerdict()
 	e.execute(candidates(c), c.Args, c.Env)
 	return e
 }
@@ -199,8 +197,8 @@ func (e *entering) followStage(ctx context.Context, ctl *control, p *proving, pr
 			if err := p.judge(m.words[1:]); err != nil {
 				return err
 			}
-			if _, err := unix.Write(ctl.fd, make([]byte, 8)); err != nil {
-				return fmt.Errorf("let the command go on: %w", err)
+			if err := ctl.letGo(); err != nil {
+				return err
 			}
 		default:
 			return errors.New("unexpected message of the stage")
