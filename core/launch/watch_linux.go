@@ -23,6 +23,12 @@ import (
 // had, because others use up the user's instances or watches.
 const pollInterval = 50 * time.Millisecond
 
+// notifyAfter is how old a sandbox is when it asks to be notified. A command
+// that has ended by then is looked at once, at its end, and does not pay for
+// what the kernel does at the end of notification: it waits for readers of its
+// own, for 8 to 16 ms.
+const notifyAfter = 25 * time.Millisecond
+
 // watch looks, from the host's side, at names that must not appear and at
 // protected paths that something outside may replace. Notification only says
 // when to look; what counts is what look finds, and it looks once more when
@@ -31,13 +37,13 @@ type watch struct {
 	sandbox  *Sandbox
 	git      *gitState
 	initFD   int // pidfd of process 1
-	inotify  *os.File
-	mounts   *os.File // the sandbox's mount table, nil: it is not followed
 	stop     chan struct{}
 	stopOnce sync.Once
 	running  sync.WaitGroup // of the goroutines
 
-	mu      sync.Mutex       // guards what follows while they run, and mounts
+	mu      sync.Mutex       // guards what follows while they run
+	inotify *os.File         // nil: not yet, or it cannot be had
+	mounts  *os.File         // the sandbox's mount table, nil: it is not followed
 	parents map[string]int32 // directory → watch descriptor
 	names   map[string]bool  // of the events in directories that matter
 	whole   map[int32]bool   // watch descriptors of which every event matters
@@ -123,9 +129,6 @@ func startWatch(s *Sandbox) (*watch, error) {
 	if w.initFD, err = unix.PidfdOpen(s.init, 0); err != nil {
 		return nil, fmt.Errorf("pidfd_open: %w", err)
 	}
-	if fd, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK); err == nil {
-		w.inotify = os.NewFile(uintptr(fd), "inotify")
-	}
 	w.running.Go(w.run)
 	return w, nil
 }
@@ -135,39 +138,39 @@ func (w *watch) run() {
 	if len(w.hidden) > 0 {
 		w.followMounts()
 	}
-	if w.inotify == nil || !w.addWatches() {
+	select {
+	case <-w.stop:
+		return
+	case <-time.After(notifyAfter):
+	}
+	if !w.notify() {
 		w.poll()
 		return
 	}
 	w.look() // what happened before the watches were there
 	buf := make([]byte, 16<<10)
-	for {
-		var deadline time.Time
-		if w.soon() {
-			deadline = time.Now().Add(pollInterval)
-		}
-		if w.inotify.SetReadDeadline(deadline) != nil {
-			return // closed
-		}
+	for w.arm() {
 		n, err := w.inotify.Read(buf)
-		if errors.Is(err, os.ErrDeadlineExceeded) {
+		switch {
+		case errors.Is(err, os.ErrDeadlineExceeded):
 			w.look()
-			continue
-		}
-		if err != nil {
+		case err != nil:
 			return
-		}
-		if w.relevant(buf[:n]) {
+		case w.relevant(buf[:n]):
 			w.look()
 		}
 	}
 }
 
-// soon says whether to look again without being notified.
-func (w *watch) soon() bool {
+// arm says until when to wait for notification, and whether to.
+func (w *watch) arm() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.again || w.blind
+	var deadline time.Time
+	if w.again || w.blind { // look again without being notified
+		deadline = time.Now().Add(pollInterval)
+	}
+	return !w.ended && w.inotify.SetReadDeadline(deadline) == nil
 }
 
 func (w *watch) poll() {
@@ -183,16 +186,27 @@ func (w *watch) poll() {
 	}
 }
 
-// addWatches returns false if a path cannot be watched.
-func (w *watch) addWatches() bool {
+// notify begins notification, and returns false if a path cannot be watched.
+func (w *watch) notify() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.ended {
+		return false
+	}
+	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
+	if err != nil {
+		return false
+	}
+	w.inotify = os.NewFile(uintptr(fd), "inotify")
 	ok := true
 	for _, a := range w.absent {
 		ok = w.watchName(a.path) && ok
 	}
 	for _, g := range w.guarded {
 		ok = w.watchSelf(g.path) && ok
+		if g.seen != nil {
+			w.watchContent(g.path)
+		}
 	}
 	w.watchHidden()
 	return ok
@@ -262,6 +276,9 @@ func (w *watch) relevant(events []byte) bool {
 func (w *watch) look() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.ended && !w.over {
+		return // what is dead cannot be protected again; the last look reports it
+	}
 	w.again = false
 	w.lookHidden()
 	for _, a := range w.absent {
@@ -288,17 +305,19 @@ func (w *watch) finish() {
 		return
 	}
 	w.stopOnce.Do(func() { close(w.stop) })
-	if w.inotify != nil {
-		w.inotify.Close()
-	}
 	w.mu.Lock()
 	w.ended = true
-	mounts := w.mounts
+	if w.inotify != nil {
+		_ = w.inotify.SetReadDeadline(time.Unix(1, 0)) // wakes the reader
+	}
 	w.mu.Unlock()
-	if mounts != nil {
-		mounts.Close() // waits for a look that is under way
+	if w.mounts != nil {
+		w.mounts.Close() // waits for a look that is under way
 	}
 	w.running.Wait()
+	if w.inotify != nil {
+		go w.inotify.Close() // takes long, and nothing depends on it
+	}
 	w.over = true
 	w.look()
 	w.tellMoves()
