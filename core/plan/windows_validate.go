@@ -5,6 +5,7 @@ package plan
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/caisson-sandbox/caisson/core/pathspec"
@@ -47,6 +48,14 @@ func splitACE(text string) (kind, flags, mask, sid string, ok bool) {
 		return "", "", "", "", false
 	}
 	return f[0], f[1], f[2], f[5], true
+}
+
+// Parts takes the entry apart: "A" to allow or "D" to deny, the rights, and the
+// symbol of whom it is for. ok is false for an entry that no valid plan has.
+func (a WindowsACE) Parts() (kind string, rights uint32, who string, ok bool) {
+	kind, _, mask, who, ok := splitACE(a.ACE)
+	n, err := strconv.ParseUint(mask, 0, 32)
+	return kind, uint32(n), who, ok && err == nil
 }
 
 // isDefaultList reports whether a text is a list in SDDL that only allows.

@@ -12,6 +12,7 @@
 package host
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -43,6 +44,9 @@ type Options struct {
 	// Timeouts replaces the deadlines of the protocol, for tests of what is
 	// slow. Zero fields are the protocol's.
 	Timeouts Timeouts
+	// System is the operating system, as in GOOS, that plans are asked for;
+	// empty is this one. Plans for another are there to be looked at.
+	System string
 }
 
 // Timeouts bound how long a plugin may take: for the handshake, and for each
@@ -174,14 +178,14 @@ func (p *Plugin) connect(ctx context.Context, o Options) error {
 	if err != nil {
 		return p.failed(err.Error() + p.runner.status())
 	}
-	if err := p.describe(ctx, o.Reserved); err != nil {
+	if err := p.describe(ctx, o.Reserved, cmp.Or(o.System, runtime.GOOS)); err != nil {
 		return err
 	}
 	p.socket.hide() // the connection stands; nobody else is to find it
 	return nil
 }
 
-func (p *Plugin) describe(ctx context.Context, reserved []string) error {
+func (p *Plugin) describe(ctx context.Context, reserved []string, system string) error {
 	ctx, cancel := context.WithTimeout(ctx, p.timeouts.Describe)
 	defer cancel()
 	answer, err := p.calls.Describe(ctx, &backendpb.DescribeRequest{Minor: protocol.Minor})
@@ -195,8 +199,8 @@ func (p *Plugin) describe(ctx context.Context, reserved []string) error {
 	if slices.Contains(reserved, info.Name) || info.Name == "auto" {
 		return p.misanswered("describes itself", fmt.Errorf("it calls itself %s, which is built in", info.Name))
 	}
-	if !slices.Contains(info.OS, runtime.GOOS) {
-		return p.misanswered("describes itself", fmt.Errorf("it is for %v, this is %s", info.OS, runtime.GOOS))
+	if !slices.Contains(info.OS, system) {
+		return p.misanswered("describes itself", fmt.Errorf("it is for %v, this is %s", info.OS, system))
 	}
 	info.Rank = min(max(info.Rank, 0), MaxRank)
 	p.info = info

@@ -42,6 +42,9 @@ func (p *Plugin) judge(made *plan.Plan, r *policy.Resolved) error {
 	if wrap, ok := made.Wrapped(); ok {
 		return p.judgePrograms(made, wrap, r)
 	}
+	if made.Windows != nil {
+		return judgeWindows(made, r)
+	}
 	return judgeSteps(made, r)
 }
 

@@ -72,7 +72,7 @@ func arrows() []arrow {
 			why: "the lean caisson looks for plugins on the way of a command, and hosts none",
 		},
 		{
-			from: []string{"plugins/sdk", "cmd/caisson-backend-bwrap"}, ban: []string{"core/launch", "core/sandbox", "core/selector", "plugins/host", "plugins/registry", "cmd/internal"}, deep: true,
+			from: []string{"plugins/sdk", "cmd/caisson-backend-bwrap", "cmd/caisson-backend-windows"}, ban: []string{"core/launch", "core/sandbox", "core/selector", "plugins/host", "plugins/registry", "cmd/internal"}, deep: true,
 			why: "a backend of its own has what any author has: core to read and write plans, and the sdk",
 		},
 		{
