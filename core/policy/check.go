@@ -4,7 +4,6 @@ package policy
 
 import (
 	"fmt"
-	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/caisson-sandbox/caisson/core/diag"
 	"github.com/caisson-sandbox/caisson/core/guarantee"
+	"github.com/caisson-sandbox/caisson/core/hostrule"
 	"github.com/caisson-sandbox/caisson/core/internal/strict"
 )
 
@@ -142,44 +142,11 @@ func checkEnvName(name string) (message, remedy string) {
 	return "", ""
 }
 
-// checkHost accepts a host name, an address, "*" or "*.NAME", each with an
-// optional port.
+// checkHost accepts what hostrule does.
 func checkHost(v string) (message, remedy string) {
-	const form = `write it like "example.org", "example.org:443", "*.example.org" or "[::1]:443"`
-	host := v
-	if addr, err := netip.ParseAddr(v); err == nil && addr.Zone() == "" {
-		return "", ""
-	}
-	if i := strings.LastIndexByte(v, ':'); i >= 0 {
-		port, err := strconv.Atoi(v[i+1:])
-		if err != nil || !validPort(port) || v[i+1:] != strconv.Itoa(port) {
-			return fmt.Sprintf("%s has no valid port", diag.Quote(v)), form
-		}
-		host = v[:i]
-	}
-	if inner, ok := strings.CutPrefix(host, "["); ok {
-		addr, err := netip.ParseAddr(strings.TrimSuffix(inner, "]"))
-		if err != nil || !addr.Is6() || addr.Zone() != "" || !strings.HasSuffix(inner, "]") {
-			return fmt.Sprintf("%s is no host", diag.Quote(v)), form
-		}
-		return "", ""
-	}
-	if host == "*" {
-		return "", ""
-	}
-	for label := range strings.SplitSeq(strings.TrimPrefix(host, "*."), ".") {
-		if !validLabel(label) {
-			return fmt.Sprintf("%s is no host", diag.Quote(v)), form
-		}
+	if _, err := hostrule.ParseRule(v); err != nil {
+		return diag.Quote(v) + " " + err.Error(),
+			`write it like "example.org", "example.org:443", "*.example.org", "[::1]:443" or "10.1.0.0/16"`
 	}
 	return "", ""
-}
-
-func validLabel(label string) bool {
-	for _, c := range []byte(label) {
-		if !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-' || c == '_') {
-			return false
-		}
-	}
-	return label != "" && len(label) <= 63
 }

@@ -194,7 +194,7 @@ func TestDecodeErrors(t *testing.T) {
 		"only a port":         {"version = 1\nnetwork.allow = [':80']", "network.allow: :80 is no host"},
 		"inner star":          {"version = 1\nnetwork.allow = ['a.*.b']", "is no host"},
 		"host with space":     {"version = 1\nnetwork.deny = ['a b']", "network.deny: 'a b' is no host"},
-		"zone":                {"version = 1\nnetwork.allow = ['fe80::1%eth0']", "network.allow: fe80::1%eth0 has no valid port"},
+		"zone":                {"version = 1\nnetwork.allow = ['fe80::1%eth0']", "network.allow: fe80::1%eth0 has a zone"},
 		"port of host":        {"version = 1\nnetwork.allow = ['a:065']", "has no valid port"},
 		"terminal in message": {"version = 1\nfiles.write = [\"\\u001b*\"]", `$'\x1b*' is a pattern`},
 	} {
