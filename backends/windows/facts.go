@@ -46,10 +46,9 @@ type Facts struct {
 	// for writing in the second pass of a restricted token; empty where none is
 	// needed.
 	Device string `json:"device"`
-	// Container is true where the system makes sandboxes itself, found by
-	// making one.
-	Container bool     `json:"container"`
-	Volumes   []Volume `json:"volumes"`
+	// Container says what became of asking the system for a sandbox of its own.
+	Container Container `json:"container"`
+	Volumes   []Volume  `json:"volumes"`
 	// Places are directories with their access lists, ancestors first: drives,
 	// profiles, what programs are searched in, and what a workspace lies in.
 	Places []Place `json:"places"`
@@ -59,6 +58,19 @@ type Facts struct {
 
 // Setup is what setup left on a host.
 type Setup = installed.Setup
+
+// Container is what the system's own sandboxes are on a host: the process
+// security environments of processmodel.dll.
+type Container struct {
+	// State is "absent" (the system has no such calls), "off" (it has them, and
+	// they refuse) or "made" (an environment was made and given back). That the
+	// calls are there says little: systems have them whose feature is off.
+	State  string `json:"state"`
+	Detail string `json:"detail,omitempty"` // of "off"
+	// Denies is true where paths can be denied in what is otherwise allowed, as
+	// hiding and protecting needs.
+	Denies bool `json:"denies,omitempty"`
+}
 
 // Volume is a volume. A Root ends in a separator.
 type Volume struct {
@@ -105,6 +117,11 @@ func (f Facts) check() error {
 	case "none", "ready", "partial", "old", "broken":
 	default:
 		return fmt.Errorf("setup %q", f.Setup.State)
+	}
+	switch f.Container.State {
+	case "absent", "off", "made":
+	default:
+		return fmt.Errorf("container %q", f.Container.State)
 	}
 	if f.Device != "" {
 		if sid, err := access.ParseSID(f.Device); err != nil || sid.IsSymbol() {

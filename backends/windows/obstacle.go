@@ -29,10 +29,8 @@ func (f Facts) obstacle(name string) *obstacle {
 		return &obstacle{fmt.Sprintf("build %d of Windows has no pseudo console", f.Build), fmt.Sprintf("use Windows 10 1809, Server 2019 (build %d) or later", oldest)}
 	case f.Restricted:
 		return &obstacle{"the caller's token is a restricted one, from which no other can be made", "run caisson outside of the other sandbox"}
-	case name == ContainerName && !f.Container:
-		return &obstacle{"this system does not make sandboxes for processes itself", "use windows/account"}
 	case name == ContainerName:
-		return &obstacle{"this version of caisson cannot use the system's own sandboxes", "use windows/account"}
+		return f.Container.obstacle()
 	case name == TokenName && f.broadDevice():
 		return &obstacle{"the null device opens only for tokens that Everyone restricts, and everybody's directories would open with it", install + " and use " + AccountName}
 	case name == TokenName:
@@ -55,6 +53,22 @@ func (f Facts) obstacle(name string) *obstacle {
 		return &obstacle{"the pool has no sandbox account", install}
 	}
 	return nil
+}
+
+// obstacle says why the system's own sandboxes are of no use: there are none, or
+// this version does not plan with them. What was found is told all the same, so
+// that it can be seen where that would be worth it.
+func (c Container) obstacle() *obstacle {
+	remedy := "use " + AccountName
+	switch {
+	case c.State == "absent":
+		return &obstacle{"this system has no sandboxes of its own (process security environments)", remedy}
+	case c.State == "off":
+		return &obstacle{"the sandboxes of this system cannot be made: " + c.Detail, remedy}
+	case !c.Denies:
+		return &obstacle{"the sandboxes of this system cannot deny paths, and this version of caisson makes none of them", remedy}
+	}
+	return &obstacle{"this system makes sandboxes of its own, and this version of caisson makes none of them", remedy}
 }
 
 // broadDevice reports whether the SID that opens devices admits half of the

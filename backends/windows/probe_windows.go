@@ -36,8 +36,8 @@ func probe(_ context.Context, o Options) (Facts, error) {
 		Elevated: token.IsElevated(), Restricted: restricted(token), Nested: nested(self.User.Sid), Logon: logonService(),
 		// Until it is proven on Windows which SID opens the null device, the
 		// narrowest one that may.
-		Device: "S-1-5-12",
-		Temp:   filepath.Join(o.StateDir, "tmp", hex.EncodeToString(random)),
+		Device: "S-1-5-12", Container: container(),
+		Temp: filepath.Join(o.StateDir, "tmp", hex.EncodeToString(random)),
 	}
 	var session uint32
 	if err := windows.ProcessIdToSessionId(windows.GetCurrentProcessId(), &session); err != nil {
@@ -81,6 +81,19 @@ func restricted(token windows.Token) bool {
 func nested(sid *windows.SID) bool {
 	name, _, _, err := sid.LookupAccount("")
 	return err == nil && strings.HasPrefix(name, "caisson-")
+}
+
+// container asks the system for a sandbox of its own that allows nothing, and
+// gives it back. No process is started.
+func container() Container {
+	if !winapi.HasSecurityEnvironments() {
+		return Container{State: "absent"}
+	}
+	denies, err := winapi.TrySecurityEnvironment(emptyEnvironment())
+	if err != nil {
+		return Container{State: "off", Detail: err.Error()}
+	}
+	return Container{State: "made", Denies: denies}
 }
 
 // logonService looks how the service that starts programs as another user is

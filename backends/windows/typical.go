@@ -19,7 +19,7 @@ func TypicalFacts(arch string) Facts {
 		Format: factsFormat, Arch: arch, Build: 26100, Edition: "Professional", Session: 1,
 		Setup:  Setup{State: "ready", Install: "a1b2c3d", Offline: 4, Online: 2},
 		Logon:  "stopped",
-		Device: "S-1-5-12",
+		Device: "S-1-5-12", Container: Container{State: "absent"},
 		Volumes: []Volume{
 			{Root: `C:\`, FS: "NTFS", ACLs: true},
 			{Root: `D:\`, FS: "NTFS", ACLs: true},

@@ -69,6 +69,13 @@ package winapi
 //sys	DeleteProfile(sid *uint16, path *uint16, computer *uint16) (err error) = userenv.DeleteProfileW
 //sys	ShellExecuteEx(info *ShellExecuteInfo) (err error) = shell32.ShellExecuteExW
 
+// Sandboxes of the system, of newest Windows alone: HasSecurityEnvironments
+// comes first. The results are codes of HRESULT.
+//
+//sys	CreateProcessSecurityEnvironment(specification *byte, size uint32, flags uint32, environment *windows.Handle) (code uint32) = processmodel.CreateProcessSecurityEnvironment
+//sys	QueryProcessSecurityEnvironmentSupport(flags *uint64) (code uint32) = processmodel.QueryProcessSecurityEnvironmentSupport
+//sys	CloseProcessSecurityEnvironment(environment windows.Handle) = processmodel.CloseProcessSecurityEnvironment
+
 // Objects of the kernel, winternl.h. The results are codes of NTSTATUS.
 //
 //sys	NtOpenDirectoryObject(directory *windows.Handle, access uint32, attributes *windows.OBJECT_ATTRIBUTES) (status uint32) = ntdll.NtOpenDirectoryObject
