@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"github.com/caisson-sandbox/caisson/core/diag"
 )
 
 func TestVisible(t *testing.T) {
@@ -23,7 +25,7 @@ func TestVisible(t *testing.T) {
 		"\u202eabc\u2066\u200b":           `\u202eabc\u2066\u200b`,
 		"\u00a0\u2028\u3164\ufe0f":        `\u00a0\u2028\u3164\ufe0f`,
 		"\U000e0041":                      `\U000e0041`,
-		"\xff\ufffd":                      "\\xff\ufffd",
+		"\xff\ufffd":                      `\xff\ufffd`,
 		`C:\new`:                          `C:\new`,
 		"e" + strings.Repeat("\u0301", 6): "e" + strings.Repeat("\u0301", 4) + `\u0301\u0301`,
 		strings.Repeat("é", 1001):         strings.Repeat("é", 1000) + "… (2 more bytes)",
@@ -53,7 +55,7 @@ func TestAttacksAreAttacks(t *testing.T) {
 // unsafe reports whether text has a character that a terminal acts upon, that is
 // invisible or moves others.
 func unsafe(s string) bool {
-	return !utf8.ValidString(s) || strings.ContainsFunc(s, func(r rune) bool { return r != '\n' && !shows(r) })
+	return !utf8.ValidString(s) || strings.ContainsFunc(s, func(r rune) bool { return r != '\n' && !diag.Printable(r) })
 }
 
 // TestFormIsKept compares a report full of attacks with one of the same form: a

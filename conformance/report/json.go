@@ -5,9 +5,8 @@ package report
 import (
 	"bytes"
 	"encoding/json"
-	"strings"
-	"unicode/utf16"
 
+	"github.com/caisson-sandbox/caisson/core/diag"
 	"github.com/caisson-sandbox/caisson/core/guarantee"
 )
 
@@ -30,29 +29,7 @@ func encode(v any) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	var b strings.Builder
-	for _, r := range string(data) {
-		switch {
-		case r == '\n' || shows(r):
-			b.WriteRune(r)
-		case r > 0xffff:
-			high, low := utf16.EncodeRune(r)
-			writeUnit(&b, high)
-			writeUnit(&b, low)
-		default:
-			writeUnit(&b, r)
-		}
-	}
-	b.WriteByte('\n')
-	return b.String(), nil
-}
-
-func writeUnit(b *strings.Builder, unit rune) {
-	const hex = "0123456789abcdef"
-	b.WriteString(`\u`)
-	for shift := 12; shift >= 0; shift -= 4 {
-		b.WriteByte(hex[unit>>shift&15])
-	}
+	return string(diag.EscapeJSON(data)) + "\n", nil
 }
 
 // Decode reads a report as Write gives it. The name stands for the file in

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/caisson-sandbox/caisson/core/diag"
 )
 
 const (
@@ -39,7 +41,7 @@ func Visible(s string) string {
 		switch {
 		case r == utf8.RuneError && size == 1:
 			fmt.Fprintf(&b, `\x%02x`, s[at])
-		case shows(r) && marks <= stacked:
+		case diag.Printable(r) && marks <= stacked:
 			b.WriteRune(r)
 		default:
 			quoted := strconv.QuoteRuneToASCII(r)
@@ -48,14 +50,6 @@ func Visible(s string) string {
 		at += size
 	}
 	return b.String()
-}
-
-// shows reports whether a character has a shape of its own and leaves its
-// neighbours where they are. See the Unicode Standard, annexes 9 and 44.
-func shows(r rune) bool {
-	const blankBraille = '\u2800'
-	return unicode.IsPrint(r) && r != blankBraille &&
-		!unicode.In(r, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector)
 }
 
 // raw is text of a format that needs no more escaping.

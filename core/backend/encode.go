@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"unicode"
 
 	"github.com/caisson-sandbox/caisson/core/diag"
 	"github.com/caisson-sandbox/caisson/core/guarantee"
@@ -87,7 +86,7 @@ func (r Report) Check() error {
 		if !slices.Contains([]guarantee.By{guarantee.ByKernel, guarantee.ByAccount, guarantee.ByLaunch, guarantee.ByVM}, c.By) {
 			return invalid("the report offers %s by the unknown %s", id, diag.Quote(shortened(string(c.By))))
 		}
-		if !isSentence(c.Note) {
+		if !IsSentence(c.Note) {
 			return invalid("the note of %s is no plain sentence", id)
 		}
 	}
@@ -98,17 +97,16 @@ func (r Report) Check() error {
 		if _, both := r.Offers[u.ID]; both {
 			return invalid("the report offers %s and says that it is unmet", u.ID)
 		}
-		if !isSentence(u.Reason) || !isSentence(u.Remedy) {
+		if !IsSentence(u.Reason) || !IsSentence(u.Remedy) {
 			return invalid("what the report says of %s is no plain sentence", u.ID)
 		}
 	}
 	return nil
 }
 
-// isSentence reports whether text is of bounded length and has no control
-// characters and none that reorder what is printed.
-func isSentence(s string) bool {
-	return len(s) <= maxWords && strings.IndexFunc(s, func(r rune) bool { return unicode.Is(unicode.C, r) || r == unicode.ReplacementChar }) < 0
+// IsSentence reports whether text is of bounded length and printable.
+func IsSentence(s string) bool {
+	return len(s) <= maxWords && diag.Plain(s)
 }
 
 // EncodeRefusal returns the JSON of the diagnostic that an error is or wraps.
@@ -133,7 +131,7 @@ func DecodeRefusal(text []byte) (*diag.Diagnostic, error) {
 	if !known {
 		return nil, invalid("the backend refuses with the unknown code %s", diag.Quote(shortened(string(d.Code))))
 	}
-	if d.Message == "" || !isSentence(d.Message) || !isSentence(d.Remedy) {
+	if d.Message == "" || !IsSentence(d.Message) || !IsSentence(d.Remedy) {
 		return nil, invalid("the refusal of the backend is no plain sentence")
 	}
 	d.Grant = nil

@@ -148,7 +148,7 @@ func FuzzDecode(f *testing.F) {
 		if i, err := DecodeInfo(text); err == nil && i.Check() != nil {
 			t.Errorf("%s passes unchecked", text)
 		}
-		if d, err := DecodeRefusal(text); err == nil && !isSentence(d.String()) && len(d.String()) < maxWords {
+		if d, err := DecodeRefusal(text); err == nil && !IsSentence(d.String()) && len(d.String()) < maxWords {
 			t.Errorf("%s passes unchecked", text)
 		}
 	})

@@ -8,8 +8,8 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-	"unicode"
 
+	"github.com/caisson-sandbox/caisson/core/backend"
 	"github.com/caisson-sandbox/caisson/core/diag"
 	"github.com/caisson-sandbox/caisson/core/envfilter"
 	"github.com/caisson-sandbox/caisson/core/guarantee"
@@ -75,7 +75,7 @@ func (p *Plugin) judgeClaims(made *plan.Plan) error {
 func judgeWords(made *plan.Plan) error {
 	plain := func(words ...string) bool {
 		return !slices.ContainsFunc(words, func(s string) bool {
-			return len(s) > 4096 || strings.IndexFunc(s, func(r rune) bool { return unicode.Is(unicode.C, r) || r == unicode.ReplacementChar }) >= 0
+			return !backend.IsSentence(s)
 		})
 	}
 	for id, c := range made.Claims {

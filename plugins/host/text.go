@@ -5,36 +5,23 @@ package host
 import (
 	"fmt"
 	"io"
-	"strconv"
 	"strings"
-	"unicode"
 
 	"github.com/hashicorp/go-hclog"
+
+	"github.com/caisson-sandbox/caisson/core/diag"
 )
 
 // maxLine bounds a line of a plugin's log, in bytes.
 const maxLine = 1000
 
-// printable makes one bounded line of what a plugin says that cannot drive a
-// terminal: control characters and those that reorder text are escaped.
+// printable makes one bounded line of what a plugin says that can neither drive
+// a terminal nor hide something.
 func printable(s string) string {
-	var b strings.Builder
-	for i, r := range s {
-		if i > maxLine {
-			b.WriteString("…")
-			break
-		}
-		switch {
-		case r == '\n' || r == '\t':
-			b.WriteByte(' ')
-		case unicode.Is(unicode.C, r) || r == unicode.ReplacementChar:
-			q := strconv.QuoteRuneToASCII(r)
-			b.WriteString(q[1 : len(q)-1])
-		default:
-			b.WriteRune(r)
-		}
+	if len(s) > maxLine {
+		s = strings.ToValidUTF8(s[:maxLine], "") + "…"
 	}
-	return strings.TrimSpace(b.String())
+	return strings.TrimSpace(diag.Escape(strings.NewReplacer("\n", " ", "\t", " ").Replace(s)))
 }
 
 // newLogger gives the plugin library a logger that passes on what the plugin

@@ -136,7 +136,7 @@ func (p *program) printBackends(list []listed, explain bool) {
 	if len(list) == 0 {
 		fmt.Fprintln(p.stdout, "there is no backend for this system in this version")
 	}
-	line := func(s string) { fmt.Fprintln(p.stdout, "          "+printable(s)) }
+	line := func(s string) { fmt.Fprintln(p.stdout, "          "+diag.Escape(s)) }
 	for _, l := range list {
 		word := "usable"
 		switch {
@@ -151,7 +151,7 @@ func (p *program) printBackends(list []listed, explain bool) {
 		if l.Plugin != nil {
 			what = fmt.Sprintf("plugin, %s, %s", l.Plugin.State, diag.Quote(l.Plugin.Path))
 		}
-		fmt.Fprintln(p.stdout, printable(fmt.Sprintf("%-9s %s %s (%s)", word, l.Info.Name, l.Info.Version, what)))
+		fmt.Fprintln(p.stdout, diag.Escape(fmt.Sprintf("%-9s %s %s (%s)", word, l.Info.Name, l.Info.Version, what)))
 		if l.Verdict != nil {
 			line(verdictWords(*l.Verdict))
 		}

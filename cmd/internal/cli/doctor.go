@@ -105,7 +105,7 @@ func (p *program) printExamination(e examination) {
 	}
 	p.printStandings(e.Guarantees, contract)
 	for _, d := range e.Notes {
-		fmt.Fprintln(p.stdout, "note: "+printable(d.String()))
+		fmt.Fprintln(p.stdout, "note: "+diag.Escape(d.String()))
 	}
 	if e.Cases == nil {
 		return

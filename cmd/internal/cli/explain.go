@@ -49,7 +49,7 @@ The exit status is 0 whatever the answer is.`,
 }
 
 func (p *program) printExplanation(e sandbox.Explanation) {
-	line := func(format string, args ...any) { fmt.Fprintln(p.stdout, printable(fmt.Sprintf(format, args...))) }
+	line := func(format string, args ...any) { fmt.Fprintln(p.stdout, diag.Escape(fmt.Sprintf(format, args...))) }
 	yes := func(b bool) string {
 		if b {
 			return "yes"

@@ -121,9 +121,9 @@ func (p *program) printStandings(list []standing, met bool) {
 		} else {
 			line += s.Reason
 		}
-		fmt.Fprintln(p.stdout, printable(line))
+		fmt.Fprintln(p.stdout, diag.Escape(line))
 		if s.Remedy != "" {
-			fmt.Fprintln(p.stdout, "      remedy: "+printable(s.Remedy))
+			fmt.Fprintln(p.stdout, "      remedy: "+diag.Escape(s.Remedy))
 		}
 	}
 	if met {

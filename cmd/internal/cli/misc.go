@@ -27,7 +27,7 @@ func (p *program) gcCommand() *cobra.Command {
 			found := 0
 			err := launch.Collect(state, func(d diag.Diagnostic) {
 				found++
-				fmt.Fprintln(p.stdout, printable(d.String()))
+				fmt.Fprintln(p.stdout, diag.Escape(d.String()))
 			})
 			if err != nil {
 				return fmt.Errorf("remove what is left: %w", err)

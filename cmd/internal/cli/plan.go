@@ -134,7 +134,7 @@ func (p *program) printPlan(made *plan.Plan, form string, asJSON bool) error {
 		if err != nil {
 			return err
 		}
-		_, err = p.stdout.Write(append(text, '\n'))
+		_, err = p.stdout.Write(append(diag.EscapeJSON(text), '\n'))
 		return err
 	}
 	return made.Explain(p.stdout)

@@ -76,12 +76,12 @@ func (p *program) pluginList() *cobra.Command {
 }
 
 func (p *program) printPlugin(found registry.Plugin) {
-	fmt.Fprintln(p.stdout, printable(fmt.Sprintf("%-9s %s %s", found.State, found.Name, diag.Quote(found.Path))))
+	fmt.Fprintln(p.stdout, diag.Escape(fmt.Sprintf("%-9s %s %s", found.State, found.Name, diag.Quote(found.Path))))
 	if found.Reason != "" {
-		fmt.Fprintln(p.stdout, "          "+printable(found.Reason))
+		fmt.Fprintln(p.stdout, "          "+diag.Escape(found.Reason))
 	}
 	if found.Verdict != nil {
-		fmt.Fprintln(p.stdout, "          "+printable(verdictWords(*found.Verdict)))
+		fmt.Fprintln(p.stdout, "          "+diag.Escape(verdictWords(*found.Verdict)))
 	}
 }
 
@@ -112,10 +112,10 @@ others are trusted with it, by --program.`,
 			if found, err = registry.Default().Trust(found, programs, time.Now()); err != nil {
 				return err
 			}
-			fmt.Fprintln(p.stdout, printable(diag.Quote(found.Path)+" is trusted as it is now"))
+			fmt.Fprintln(p.stdout, diag.Escape(diag.Quote(found.Path)+" is trusted as it is now"))
 			fmt.Fprintln(p.stdout, "  SHA-256 "+found.SHA256)
 			for path, sum := range found.Trust.Programs {
-				fmt.Fprintln(p.stdout, printable("  with "+diag.Quote(path)+", SHA-256 "+sum))
+				fmt.Fprintln(p.stdout, diag.Escape("  with "+diag.Quote(path)+", SHA-256 "+sum))
 			}
 			return nil
 		},
@@ -139,7 +139,7 @@ func (p *program) pluginUntrust() *cobra.Command {
 				p.say(diag.Quote(args[0]) + " was not trusted")
 				return status(statusNo)
 			}
-			_, err = fmt.Fprintln(p.stdout, printable(diag.Quote(args[0])+" is not trusted any more"))
+			_, err = fmt.Fprintln(p.stdout, diag.Escape(diag.Quote(args[0])+" is not trusted any more"))
 			return err
 		},
 	}
@@ -195,7 +195,7 @@ func (p *program) pluginInspect() *cobra.Command {
 }
 
 func (p *program) printInspected(said inspected) {
-	line := func(format string, args ...any) { fmt.Fprintln(p.stdout, printable(fmt.Sprintf(format, args...))) }
+	line := func(format string, args ...any) { fmt.Fprintln(p.stdout, diag.Escape(fmt.Sprintf(format, args...))) }
 	line("%s %s, for %s", said.Info.Name, said.Info.Version, joined(said.Info.OS))
 	if said.Plugin != nil {
 		line("  file:    %s", diag.Quote(said.Plugin.Path))

@@ -167,7 +167,7 @@ func policyText(wanted policy.Policy, origins bool) string {
 		if origins {
 			line = fmt.Sprintf("%-48s # %s", line, s.Origin)
 		}
-		b.WriteString(printable(line) + "\n")
+		b.WriteString(diag.Escape(line) + "\n")
 	}
 	return b.String()
 }

@@ -161,7 +161,7 @@ func (f *resultFile) write(r outcome) error {
 		err = f.file.Truncate(0)
 	}
 	if err == nil {
-		_, err = f.file.Write(append(text, '\n'))
+		_, err = f.file.Write(append(diag.EscapeJSON(text), '\n'))
 	}
 	if closed := f.file.Close(); err == nil {
 		err = closed

@@ -3,14 +3,12 @@
 package cli
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"strconv"
-	"strings"
-	"unicode"
 
 	"github.com/caisson-sandbox/caisson/core/diag"
 	"github.com/caisson-sandbox/caisson/core/sandbox"
@@ -53,7 +51,7 @@ func (p *program) note(d diag.Diagnostic) {
 	p.say(line)
 }
 
-func (p *program) say(line string) { fmt.Fprintln(p.stderr, "caisson: "+printable(line)) }
+func (p *program) say(line string) { fmt.Fprintln(p.stderr, "caisson: "+diag.Escape(line)) }
 
 // cause drops the path from an error: the message names it already.
 func cause(err error) error {
@@ -63,31 +61,16 @@ func cause(err error) error {
 	return err
 }
 
-// printable escapes what could drive the terminal that a line is printed on.
-func printable(s string) string {
-	if strings.IndexFunc(s, unprintable) < 0 && strings.ToValidUTF8(s, "") == s {
-		return s
-	}
-	var b strings.Builder
-	for _, r := range s {
-		if unprintable(r) || r == unicode.ReplacementChar {
-			q := strconv.QuoteRuneToASCII(r)
-			b.WriteString(q[1 : len(q)-1])
-			continue
-		}
-		b.WriteRune(r)
-	}
-	return b.String()
-}
-
-// unprintable also holds the marks that reorder text (Unicode category Cf).
-func unprintable(r rune) bool { return unicode.Is(unicode.C, r) }
-
-// printJSON writes v indented, with a newline. What is printed is data: it is
-// not escaped for terminals beyond what JSON escapes.
+// printJSON writes v indented, with a newline. Its strings mean what they are;
+// what could drive a terminal or mislead a reader is escaped in them.
 func printJSON(w io.Writer, v any) error {
-	encoder := json.NewEncoder(w)
+	var b bytes.Buffer
+	encoder := json.NewEncoder(&b)
 	encoder.SetEscapeHTML(false)
 	encoder.SetIndent("", "  ")
-	return encoder.Encode(v)
+	if err := encoder.Encode(v); err != nil {
+		return err
+	}
+	_, err := w.Write(diag.EscapeJSON(b.Bytes()))
+	return err
 }

@@ -35,7 +35,7 @@ func (p *program) setupInstall(c setupChoices) error {
 	return helper.Ask("setup", r, p.tellChange)
 }
 
-func (p *program) tellChange(line string) { fmt.Fprintln(p.stdout, printable(line)) }
+func (p *program) tellChange(line string) { fmt.Fprintln(p.stdout, diag.Escape(line)) }
 
 // homeReads are the directories of the user's home that sandboxes may read.
 func homeReads() []string {
@@ -103,7 +103,7 @@ func (p *program) setupStatus(ctx context.Context, repair, asJSON bool, c setupC
 		if s.State == "ready" {
 			line += fmt.Sprintf(", %d accounts without and %d with a network", s.Offline, s.Online)
 		}
-		fmt.Fprintln(p.stdout, printable(line))
+		fmt.Fprintln(p.stdout, diag.Escape(line))
 	}
 	if repair {
 		o, ok, err := recordedSetup()
@@ -149,7 +149,7 @@ func (p *program) setupUninstall(c setupChoices) error {
 func (p *program) agree(title string, lines []string, yes bool) error {
 	fmt.Fprintln(p.stdout, title)
 	for _, l := range lines {
-		fmt.Fprintln(p.stdout, "  "+printable(l))
+		fmt.Fprintln(p.stdout, "  "+diag.Escape(l))
 	}
 	if yes {
 		return nil
