@@ -3,10 +3,12 @@
 package linux
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
 
+	"github.com/caisson-sandbox/caisson/core/backend"
 	"github.com/caisson-sandbox/caisson/core/diag"
 	"github.com/caisson-sandbox/caisson/core/plan"
 	"github.com/caisson-sandbox/caisson/core/policy"
@@ -15,7 +17,7 @@ import (
 // compile makes the plan of a policy on a host of these facts. It is pure. The
 // parts are: the tree of mounts (tree.go, with the other names of paths from
 // aliases.go and what surround adds), the restrictions (restrict.go,
-// syscalls.go), variables (environment.go) and claims (claims.go).
+// syscalls.go) and claims (claims.go).
 func compile(f Facts, r *policy.Resolved) (*plan.Plan, error) {
 	if r.OS() != "linux" {
 		return nil, diag.New(diag.ModeUnsupported, fmt.Sprintf("%s cannot uphold a policy for %s", Name, diag.Quote(r.OS())), "")
@@ -47,7 +49,7 @@ func compile(f Facts, r *policy.Resolved) (*plan.Plan, error) {
 	}
 	p.Steps = append(p.Steps, proc(f))
 	p.Steps = append(p.Steps, restrictions(f, r, t.steps)...)
-	p.Env = environment(f, r)
+	p.Env = backend.Environment(r, cmp.Or(r.Tmp(), f.slashTmp()))
 	served := networkMounts(table, t.steps)
 	p.Notes = notes(r, served)
 	p.Claims, p.Unmet = claims(f, r, served)

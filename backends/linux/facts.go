@@ -111,3 +111,12 @@ func (f *Facts) root() bool { return f.UID == 0 }
 
 // signalScope reports whether Landlock keeps signals inside.
 func (f *Facts) signalScope() bool { return f.Landlock >= 6 }
+
+// slashTmp is the real directory that /tmp means, or the other temporary
+// directory where there is no /tmp, or empty.
+func (f *Facts) slashTmp() string {
+	if len(f.Temp) == 0 {
+		return ""
+	}
+	return f.Temp[0]
+}

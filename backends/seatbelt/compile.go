@@ -3,7 +3,6 @@
 package seatbelt
 
 import (
-	"cmp"
 	"fmt"
 	"path"
 	"slices"
@@ -53,7 +52,7 @@ func compile(f Facts, r *policy.Resolved) (*plan.Plan, error) {
 		p.Steps = append(p.Steps, watch)
 	}
 	p.Steps = append(p.Steps, plan.Limits{Milliseconds: r.Limits().Time.Milliseconds()}, plan.ProcessGroup{Own: true}, g.summary(text))
-	p.Env = g.environment()
+	p.Env = backend.Environment(g.policy, g.policy.Tmp()) // the launcher adds the variables of a directory that it makes
 	p.Notes = notes(r)
 	p.Claims, p.Unmet = claims(f, g)
 	return p, nil
@@ -118,30 +117,6 @@ func (g *generator) summary(text string) plan.Seatbelt {
 		}
 	}
 	return s
-}
-
-// environment returns the edits of the commands' variables, sorted. What the
-// policy sets or passes by name stays as it says. The launcher adds the
-// variables of a temporary directory that it makes.
-func (g *generator) environment() []plan.EnvEdit {
-	vars := map[string]string{}
-	if tmp := g.policy.Tmp(); tmp != "" {
-		vars["TMPDIR"], vars["TMP"], vars["TEMP"] = tmp, tmp, tmp
-	}
-	if store := g.policy.CacheDir(); store != "" {
-		for name, dir := range backend.CacheVariables() {
-			vars[name] = path.Join(store, dir)
-		}
-	}
-	edits := []plan.EnvEdit{{Name: "CAISSON", Value: "1"}}
-	env := g.policy.Env()
-	for name, value := range vars {
-		if _, set := env.Set[name]; !set && !slices.Contains(env.Pass, name) {
-			edits = append(edits, plan.EnvEdit{Name: name, Value: value})
-		}
-	}
-	slices.SortFunc(edits, func(a, b plan.EnvEdit) int { return cmp.Compare(a.Name, b.Name) })
-	return edits
 }
 
 func notes(r *policy.Resolved) []diag.Diagnostic {

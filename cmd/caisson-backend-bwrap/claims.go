@@ -93,7 +93,9 @@ func why(f facts, id guarantee.ID) plan.Unmet {
 	case guarantee.TmpPrivate:
 		u.Reason, u.Remedy = "this host has neither /tmp nor /var/tmp", "make the directory /tmp"
 	case guarantee.NetOffline:
-		u.Reason, u.Remedy = "looking up a name below "+diag.Quote(f.automounts())+" makes the host mount something over the network", "hide it, or stop autofs"
+		if u.Reason = "the policy has the network open"; f.automounts() != "" {
+			u.Reason, u.Remedy = "looking up a name below "+diag.Quote(f.automounts())+" makes the host mount something over the network", "hide it, or stop autofs"
+		}
 	}
 	grant := diag.NewGrant(diag.GrantWeaker, string(id))
 	u.Grant = &grant

@@ -3,11 +3,13 @@
 package main
 
 import (
+	"cmp"
 	"encoding/base64"
 	"path"
 	"slices"
 	"strings"
 
+	"github.com/caisson-sandbox/caisson/core/backend"
 	"github.com/caisson-sandbox/caisson/core/diag"
 	"github.com/caisson-sandbox/caisson/core/plan"
 	"github.com/caisson-sandbox/caisson/core/policy"
@@ -21,7 +23,7 @@ func compile(f facts, r *policy.Resolved) (*plan.Plan, error) {
 	if err := refuse(r); err != nil {
 		return nil, err
 	}
-	p := &plan.Plan{Format: plan.Format, Backend: Name, OS: "linux", Arch: f.Arch, Env: environment(r)}
+	p := &plan.Plan{Format: plan.Format, Backend: Name, OS: "linux", Arch: f.Arch, Env: backend.Environment(r, cmp.Or(r.Tmp(), "/tmp"))}
 	p.Claims, p.Unmet = claims(f, r)
 	if list := f.served(); len(list) > 0 {
 		p.Notes = append(p.Notes, diag.Diagnostic{Code: diag.NetworkFS,
@@ -170,31 +172,4 @@ func ancestors(r *policy.Resolved, name string) []string {
 // shownBelow reports whether something inside a hidden directory is not hidden.
 func shownBelow(rules []policy.Rule, dir string) bool {
 	return slices.ContainsFunc(rules, func(r policy.Rule) bool { return r.Access != policy.Hidden && within(dir, r.Path) })
-}
-
-// environment says where temporary files and caches go, but for what the policy
-// sets or passes by name.
-func environment(r *policy.Resolved) []plan.EnvEdit {
-	tmp := "/tmp"
-	if r.Tmp() != "" {
-		tmp = r.Tmp()
-	}
-	edits := []plan.EnvEdit{{Name: "CAISSON", Value: "1"}}
-	add := func(name, value string) {
-		if _, set := r.Env().Set[name]; !set && !slices.Contains(r.Env().Pass, name) {
-			edits = append(edits, plan.EnvEdit{Name: name, Value: value})
-		}
-	}
-	if store := r.CacheDir(); store != "" {
-		for _, c := range [][2]string{{"CCACHE_DIR", "ccache"}, {"GOCACHE", "go-build"}, {"GRADLE_USER_HOME", "gradle"}, {"PIP_CACHE_DIR", "pip"}} {
-			add(c[0], path.Join(store, c[1]))
-		}
-	}
-	for _, name := range []string{"TEMP", "TMP", "TMPDIR"} {
-		add(name, tmp)
-	}
-	if store := r.CacheDir(); store != "" {
-		add("npm_config_cache", path.Join(store, "npm"))
-	}
-	return edits
 }
