@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/windows"
 
 	"github.com/caisson-sandbox/caisson/core/diag"
+	"github.com/caisson-sandbox/caisson/core/pathspec"
 	"github.com/caisson-sandbox/caisson/core/plan"
 	"github.com/caisson-sandbox/caisson/core/winrun"
 )
@@ -50,6 +51,9 @@ func Open(ctx context.Context, p *plan.Plan, o Options) (*Sandbox, error) {
 		return nil, diag.New(diag.ModeUnsupported, "the plan is for "+p.OS, "")
 	}
 	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if err := outOfReach(p.Windows); err != nil {
 		return nil, err
 	}
 	helper, err := startHelper("run")
@@ -193,6 +197,41 @@ func (p *Process) Signal(sig syscall.Signal) error {
 // Kill ends the command.
 func (p *Process) Kill() error { return p.remote.Signal("kill") }
 
+// inPlace reports whether a directory is where its name says, with no link or
+// junction on the way. A command can put one there, to have something of the
+// user moved away.
+func inPlace(dir string) bool {
+	name, err := windows.UTF16PtrFromString(dir)
+	if err != nil {
+		return false
+	}
+	const share = windows.FILE_SHARE_READ | windows.FILE_SHARE_WRITE | windows.FILE_SHARE_DELETE
+	h, err := windows.CreateFile(name, windows.FILE_READ_ATTRIBUTES, share, nil, windows.OPEN_EXISTING, windows.FILE_FLAG_BACKUP_SEMANTICS, 0)
+	if err != nil {
+		return false
+	}
+	defer windows.CloseHandle(h)
+	buffer := make([]uint16, windows.MAX_LONG_PATH)
+	n, err := windows.GetFinalPathNameByHandle(h, &buffer[0], uint32(len(buffer)), 0)
+	return err == nil && int(n) <= len(buffer) && strings.EqualFold(strings.TrimPrefix(windows.UTF16ToString(buffer[:n]), `\\?\`), filepath.Clean(dir))
+}
+
+// outOfReach refuses a plan under which commands could write where the helper
+// is, which this program starts by the place that it is in.
+func outOfReach(w *plan.Windows) error {
+	path, err := helperPath()
+	if err != nil {
+		return err
+	}
+	for _, a := range w.ACL {
+		if kind, _, who, _ := a.Parts(); kind == "A" && who != "{user}" && a.Why != plan.WhyShown && pathspec.Windows.Within(a.Path, path) {
+			return diag.New(diag.WorkspaceInvalid, fmt.Sprintf("%s lies in %s, which commands may write: they could replace it", diag.Quote(path), diag.Quote(a.Path)),
+				"install caisson elsewhere, or work elsewhere")
+		}
+	}
+	return nil
+}
+
 // sweep moves what appeared under a name that tools outside trust to caisson's
 // state, and reports what else appeared.
 func (s *Sandbox) sweep() {
@@ -203,6 +242,11 @@ func (s *Sandbox) sweep() {
 	store := filepath.Join(s.options.StateDir, "quarantine", time.Now().UTC().Format("20060102T150405.000000000Z"))
 	for _, path := range s.plan.Quarantine {
 		if _, err := os.Lstat(path); err != nil {
+			continue
+		}
+		if !inPlace(filepath.Dir(path)) {
+			tell(diag.Diagnostic{Code: diag.Quarantined, Message: fmt.Sprintf("%s appeared during the run by way of a link or junction above it, and was left where that leads", diag.Quote(path)),
+				Remedy: "look at the directories above it before any tool does"})
 			continue
 		}
 		to := filepath.Join(store, filepath.Base(path))

@@ -173,6 +173,11 @@ func TestWindowsAttested(t *testing.T) {
 	if err := w.Matches(whole()); err != nil {
 		t.Fatal(err)
 	}
+	hidden := whole()
+	hidden.Filters, hidden.Unread = 0, true
+	if err := w.Matches(hidden); err != nil {
+		t.Errorf("filters that only administrators read, and nothing connects: %v", err)
+	}
 	for name, change := range map[string]func(a *Attested){
 		"no restricting SID":   func(a *Attested) { a.Restricting = nil },
 		"one more":             func(a *Attested) { a.Restricting = append(a.Restricting, "S-1-1-0") },
@@ -183,6 +188,8 @@ func TestWindowsAttested(t *testing.T) {
 		"an entry":             func(a *Attested) { a.Entries = 2 },
 		"a placeholder":        func(a *Attested) { a.Placeholders = 0 },
 		"a filter":             func(a *Attested) { a.Filters = 9 },
+		"a filter of many":     func(a *Attested) { a.Filters, a.Unread = 9, true },
+		"unread and connects":  func(a *Attested) { a.Filters, a.Unread, a.Connects = 0, true, true },
 		"a connection":         func(a *Attested) { a.Connects = true },
 		"the job":              func(a *Attested) { a.Job = false },
 		"the desktop":          func(a *Attested) { a.Desktop = "default" },

@@ -19,6 +19,7 @@ type Client struct {
 	conn *Conn
 
 	mu       sync.Mutex // guards what follows
+	open     bool       // answers are read
 	last     int
 	commands map[int]*Remote
 	closed   chan Message // the answer to Close
@@ -69,6 +70,9 @@ func (c *Client) Attest(p *plan.Plan, state string) (plan.Attested, error) {
 	case m.Kind != Opened || m.Version != Version || m.Attested == nil:
 		return plan.Attested{}, diag.New(diag.AttestFailed, "the helper does not say what it applied", "install caisson and its helper of one version")
 	}
+	c.mu.Lock()
+	c.open = true
+	c.mu.Unlock()
 	go c.read()
 	return *m.Attested, nil
 }
@@ -174,8 +178,15 @@ func (r *Remote) Resize(columns, rows int) error {
 	return r.client.conn.Send(Message{Kind: Resize, ID: r.ID, Columns: columns, Rows: rows})
 }
 
-// Close ends the sandbox, and waits until nothing of it is left.
+// Close ends the sandbox, and waits until nothing of it is left. Where none was
+// opened it does nothing: the end of the pipe is what ends the other side.
 func (c *Client) Close() error {
+	c.mu.Lock()
+	open := c.open
+	c.mu.Unlock()
+	if !open {
+		return nil
+	}
 	if err := c.conn.Send(Message{Kind: Close}); err != nil {
 		return fmt.Errorf("speak to the helper: %w", err)
 	}

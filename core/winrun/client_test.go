@@ -105,5 +105,9 @@ func TestOpenRefuses(t *testing.T) {
 		if _, err := c.Open(aPlan(), ""); err == nil {
 			t.Errorf("%s: taken", name)
 		}
+		// Nobody answers any more, so this must not wait for an answer.
+		if err := c.Close(); err != nil {
+			t.Errorf("%s: close: %v", name, err)
+		}
 	}
 }

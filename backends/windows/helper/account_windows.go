@@ -49,7 +49,6 @@ type remote struct {
 	process windows.Handle
 	job     windows.Handle
 	pipes   []*os.File
-	sid     string
 }
 
 // startInner starts the inner part as the leased account, suspended until it is
@@ -64,7 +63,7 @@ func startInner(l *lease, w *plan.Windows) (_ Runner, err error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &remote{sid: l.sid}
+	r := &remote{}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, r.Close())
@@ -137,12 +136,13 @@ func (r *remote) Start(m winrun.Message) (Running, error) {
 	return &remoteCommand{c}, nil
 }
 
-// Close ends the inner part with all that it started, then whatever a service
-// started for the account.
+// Close has the inner part end what runs as the account, and ends it. Of an inner
+// part that is gone the job has ended the commands, and the next one to hold the
+// account ends the rest before it starts anything.
 func (r *remote) Close() error {
 	var errs []error
 	if r.client != nil {
-		_ = r.client.Close() // the job ends it if it does not answer
+		errs = append(errs, r.client.Close())
 	}
 	if r.job != 0 {
 		errs = append(errs, windows.CloseHandle(r.job))

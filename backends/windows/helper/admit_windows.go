@@ -19,9 +19,7 @@ import (
 func admit(sid string) (list []grantedObject, err error) {
 	defer func() {
 		if err != nil {
-			for _, g := range list {
-				err = errors.Join(err, g.takeBack())
-			}
+			err = errors.Join(err, takeBack(list))
 			list = nil
 		}
 	}()
@@ -29,11 +27,11 @@ func admit(sid string) (list []grantedObject, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("find the window station: %w", err)
 	}
-	g := grantedObject{handle: station, kind: windows.SE_WINDOW_OBJECT}
-	if err := g.add(sid, winapi.WindowStationOK); err != nil {
+	g := grantedObject{handle: station, kind: windows.SE_WINDOW_OBJECT, entry: entryFor(sid, winapi.WindowStationOK)}
+	list = append(list, g)
+	if err := g.add(); err != nil {
 		return list, fmt.Errorf("admit the account to the window station: %w", err)
 	}
-	list = append(list, g)
 	var session uint32
 	if err := windows.ProcessIdToSessionId(windows.GetCurrentProcessId(), &session); err != nil {
 		return list, err
@@ -43,38 +41,61 @@ func admit(sid string) (list []grantedObject, err error) {
 		return list, err
 	}
 	const use = 0xF // DIRECTORY_QUERY, TRAVERSE, CREATE_OBJECT, CREATE_SUBDIRECTORY
-	g = grantedObject{handle: objects, kind: windows.SE_KERNEL_OBJECT, close: true}
-	if err := g.add(sid, use); err != nil {
-		return list, errors.Join(fmt.Errorf("admit the account to the session's objects: %w", err), windows.CloseHandle(objects))
+	g = grantedObject{handle: objects, kind: windows.SE_KERNEL_OBJECT, entry: entryFor(sid, use), close: true}
+	list = append(list, g)
+	if err := g.add(); err != nil {
+		return list, fmt.Errorf("admit the account to the session's objects: %w", err)
 	}
-	return append(list, g), nil
+	return list, nil
 }
 
-// add adds an entry to the list of an object of the session. These lists go
-// with the session, so no ledger has them.
-func (g *grantedObject) add(sid string, mask access.Mask) error {
-	var err error
-	if g.before, err = winapi.ObjectSecurity(g.handle, g.kind); err != nil {
-		return err
-	}
-	if g.before.List == nil {
-		return nil // everybody is admitted
-	}
-	after := g.before
-	if after.List, err = access.InsertRaw(g.before.List, access.ACE{Kind: access.Allow, Mask: mask, SID: access.SID(sid)}); err != nil {
-		return err
-	}
-	return winapi.SetObjectList(g.handle, g.kind, after)
+func entryFor(sid string, mask access.Mask) access.ACE {
+	return access.ACE{Kind: access.Allow, Mask: mask, SID: access.SID(sid)}
 }
 
-// takeBack sets the list as it was.
-func (g grantedObject) takeBack() error {
-	var err error
-	if g.before.List != nil {
-		err = winapi.SetObjectList(g.handle, g.kind, g.before)
+// grantedObject is an object of the session that an account was admitted to, by
+// one entry. Sandboxes share the object; the account, and so the entry, is held
+// by one of them.
+type grantedObject struct {
+	handle windows.Handle
+	kind   windows.SE_OBJECT_TYPE
+	entry  access.ACE
+	close  bool
+}
+
+// add adds the entry. These lists go with the session, so no ledger has them; an
+// entry of the account that is there already is of a run that was killed.
+func (g grantedObject) add() error {
+	return g.edit(func(list []byte) ([]byte, error) {
+		if has, err := access.HasRaw(list, g.entry); has || err != nil {
+			return list, err
+		}
+		return access.InsertRaw(list, g.entry)
+	})
+}
+
+// edit changes the list of the object. It reads and writes, so the caller holds
+// the lock of all sandboxes of the user.
+func (g grantedObject) edit(change func([]byte) ([]byte, error)) error {
+	s, err := winapi.ObjectSecurity(g.handle, g.kind)
+	if err != nil || s.List == nil { // everybody is admitted
+		return err
 	}
-	if g.close {
-		err = errors.Join(err, windows.CloseHandle(g.handle))
+	if s.List, err = change(s.List); err != nil {
+		return err
 	}
-	return err
+	return winapi.SetObjectList(g.handle, g.kind, s)
+}
+
+// takeBack takes the entries out again, and nothing else: other sandboxes have
+// added theirs meanwhile.
+func takeBack(list []grantedObject) error {
+	var errs []error
+	for _, g := range list {
+		errs = append(errs, g.edit(func(raw []byte) ([]byte, error) { return access.RemoveRaw(raw, g.entry) }))
+		if g.close {
+			errs = append(errs, windows.CloseHandle(g.handle))
+		}
+	}
+	return errors.Join(errs...)
 }

@@ -51,23 +51,44 @@ func dial(port int) error {
 	return errors.Join(err, windows.Closesocket(s))
 }
 
+// send sends a datagram to a port of the loopback, where nobody need listen.
+func send(port int) error {
+	s, err := windows.Socket(windows.AF_INET, windows.SOCK_DGRAM, windows.IPPROTO_UDP)
+	if err != nil {
+		return err
+	}
+	err = windows.Sendto(s, []byte{0}, 0, &windows.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}, Port: port})
+	return errors.Join(err, windows.Closesocket(s))
+}
+
+// await listens on the loopback of the newer protocol, and gives that up again.
+func await() error {
+	s, err := windows.Socket(windows.AF_INET6, windows.SOCK_STREAM, windows.IPPROTO_TCP)
+	if err != nil {
+		return err
+	}
+	at := &windows.SockaddrInet6{Addr: [16]byte{15: 1}}
+	return errors.Join(windows.Bind(s, at), windows.Listen(s, 1), windows.Closesocket(s))
+}
+
 // connectsAs tries, as the leased account, to connect to a listener of this
-// process on the loopback. It must fail; that it could succeed is shown by a
-// connection of this process's own.
+// process on the loopback, to send to it and to listen. All must fail; that they
+// could succeed is shown by this process's own. Only the newer protocol may be
+// absent from a machine.
 func connectsAs(l *lease) (bool, error) {
 	s, port, err := listen()
 	if err != nil {
 		return false, fmt.Errorf("listen for the test of the network: %w", err)
 	}
 	defer windows.Closesocket(s)
-	if err := dial(port); err != nil {
+	if err := errors.Join(dial(port), send(port)); err != nil {
 		return false, fmt.Errorf("the test of the network shows nothing, not even this process can connect: %w", err)
 	}
 	return connectAs(l, strconv.Itoa(port))
 }
 
-// connect is the role of a process of the account that tries to connect to the
-// port that it reads.
+// connect is the role of a process of the account that tries what must not be
+// with the port that it reads.
 func connect(in io.Reader) int {
 	text, err := io.ReadAll(io.LimitReader(in, 100))
 	if err != nil {
@@ -77,7 +98,7 @@ func connect(in io.Reader) int {
 	if err != nil || windows.WSAStartup(0x202, &windows.WSAData{}) != nil {
 		return 1
 	}
-	if dial(port) != nil {
+	if dial(port) != nil && send(port) != nil && await() != nil {
 		return statusRefused
 	}
 	return statusConnected

@@ -30,6 +30,7 @@ type inner struct {
 	job     *spawn.Job
 	desktop windows.Handle
 	name    string // of the desktop, with its window station
+	sid     string // of the account that the sandbox holds; empty: the user's own
 }
 
 // Open makes what commands need. The helper's own process is closed first, so
@@ -54,6 +55,13 @@ func (r *inner) Open(p *plan.Plan, _ string) (a plan.Attested, err error) {
 	for _, object := range []windows.Handle{windows.CurrentProcess(), windows.CurrentThread()} {
 		if err := winapi.SetProcessList(object, w.Helper.SDDL); err != nil {
 			return a, err
+		}
+	}
+	if w.Account != nil {
+		// What a run that was killed left, by way of a service, is of no sandbox.
+		r.sid = self.User.Sid.String()
+		if err := endAccount(r.sid, itself); err != nil {
+			return a, fmt.Errorf("end what still runs as the account: %w", err)
 		}
 	}
 	if r.token, a, err = makeToken(w, r.bind); err != nil {
@@ -172,12 +180,17 @@ func notStarted(path string, err error) error {
 	return err
 }
 
-// Close ends the commands and gives everything back.
+// Close ends the commands, then whatever else runs as the account, as a service
+// may have started it, and gives everything back.
 func (r *inner) Close() error {
 	var errs []error
 	if r.job != nil {
 		errs = append(errs, r.job.Close())
 		r.job = nil
+	}
+	if r.sid != "" {
+		errs = append(errs, endAccount(r.sid, itself))
+		r.sid = ""
 	}
 	if r.token != 0 {
 		errs = append(errs, r.token.Close())

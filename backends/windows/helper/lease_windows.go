@@ -49,7 +49,11 @@ func takeLease(state string, w *plan.Windows) (*lease, error) {
 		if err := l.fill(dir, w.Install); err != nil {
 			return nil, errors.Join(err, l.release())
 		}
-		return l, writeSticky(dir, w.Account.Sticky, name)
+		unlock, err := exclude(dir)()
+		if err == nil {
+			err = errors.Join(writeSticky(dir, w.Account.Sticky, name), unlock())
+		}
+		return l, err
 	}
 	return nil, diag.New(diag.LaunchFailed, fmt.Sprintf("all %d %s sandbox accounts are in use", len(names), w.Account.Pool),
 		"wait until another sandbox ends, or run caisson setup install with a larger pool")
@@ -92,6 +96,7 @@ func readSticky(dir, workspace string) string {
 	return Sticky(string(text), workspace)
 }
 
+// writeSticky reads and writes: the caller holds the lock of all sandboxes.
 func writeSticky(dir, workspace, name string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err

@@ -117,12 +117,22 @@ func TestLocks(t *testing.T) {
 	if err := release(); err != nil {
 		t.Error(err)
 	}
-	run, err := runName()
-	if err != nil || !isRun(run) || !alive(run) {
-		t.Errorf("this process is %q, alive %t, %v", run, alive(run), err)
+	dir := filepath.Dir(path)
+	run, end, err := beginRun(dir)
+	if err != nil || !isRun(run) || !alive(dir)(run) {
+		t.Fatalf("this run is %q, alive %t, %v", run, alive(dir)(run), err)
 	}
-	if alive(run+"0") || alive("4000000-1") || alive("x") {
-		t.Error("a process that is not there is alive")
+	if alive(dir)("x") {
+		t.Error("a run that nobody began is alive")
+	}
+	if err := end(); err != nil {
+		t.Error(err)
+	}
+	if alive(dir)(run) {
+		t.Error("a run that has ended is alive")
+	}
+	if left, err := filepath.Glob(filepath.Join(dir, "*.live")); err != nil || len(left) > 0 {
+		t.Errorf("left: %q, %v", left, err)
 	}
 }
 

@@ -14,7 +14,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"golang.org/x/sys/windows"
 
@@ -26,7 +25,9 @@ import (
 const machineList = "D:P(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)(A;OICI;0x1200a9;;;BU)"
 
 // MakeDir makes a directory with an access list of its own, or gives one that
-// is there that list.
+// is there that list. Everybody may make directories in ProgramData, so one that
+// somebody else made is refused: its owner could give it another list, and what
+// is in it or who has it open is not known.
 func (Machine) MakeDir(path, sddl string) error {
 	if err := os.Mkdir(`\\?\`+path, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		if !errors.Is(err, fs.ErrNotExist) {
@@ -44,6 +45,18 @@ func (Machine) MakeDir(path, sddl string) error {
 		return err
 	}
 	defer windows.CloseHandle(h)
+	s, err := winapi.FileSecurity(h)
+	if err != nil {
+		return err
+	}
+	self, err := windows.GetCurrentProcessToken().GetTokenUser()
+	if err != nil {
+		return err
+	}
+	// Some policies make an administrator, not Administrators, the owner.
+	if err := MadeBy(path, s.Owner, self.User.Sid.String()); err != nil {
+		return err
+	}
 	return winapi.SetProcessList(h, sddl) // of any object that a handle names
 }
 
@@ -215,12 +228,5 @@ func (m Machine) DeleteLog(install string) error {
 
 // EndProcesses ends every process of an account, until none is left.
 func (Machine) EndProcesses(sid string) error {
-	for range 20 {
-		n, err := endProcesses(sid)
-		if err != nil || n == 0 {
-			return err
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
-	return errors.New("programs of the account start anew as fast as they are ended")
+	return endAccount(sid, func(windows.ProcessEntry32) bool { return false })
 }

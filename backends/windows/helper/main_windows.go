@@ -63,7 +63,7 @@ func recoverRuns(in io.Reader, out io.Writer) error {
 		return err
 	}
 	dir := filepath.Join(string(text), "windows")
-	n, err := Recover(Disk{}, &DirLedgers{Dir: dir, Alive: alive, Exclude: exclude(dir)})
+	n, err := Recover(Disk{}, diskLedgers(dir))
 	if n > 0 {
 		fmt.Fprintf(out, "entries and placeholders of %d ended sandboxes were removed\n", n)
 	}

@@ -3,6 +3,8 @@
 package helper
 
 import (
+	"crypto/rand"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
@@ -11,7 +13,6 @@ import (
 
 	"golang.org/x/sys/windows"
 
-	"github.com/caisson-sandbox/caisson/backends/windows/internal/winapi"
 	"github.com/caisson-sandbox/caisson/core/plan"
 	"github.com/caisson-sandbox/caisson/core/winrun"
 )
@@ -20,10 +21,25 @@ import (
 // lists and undoes that, and has the inner part, which runs as whom the
 // commands run as, do the rest.
 type outer struct {
+	dir     string       // of ledgers and locks
+	end     func() error // gives the run's lock back
 	session *Session
 	lease   *lease
 	windows []grantedObject
 	inner   Runner
+}
+
+func diskLedgers(dir string) *DirLedgers {
+	return &DirLedgers{Dir: dir, Alive: alive(dir), Exclude: exclude(dir)}
+}
+
+// locked does something while no other sandbox of the user does.
+func (o *outer) locked(do func() error) error {
+	unlock, err := exclude(o.dir)()
+	if err != nil {
+		return fmt.Errorf("wait for other runs: %w", err)
+	}
+	return errors.Join(do(), unlock())
 }
 
 // Open applies a plan.
@@ -50,25 +66,26 @@ func (o *outer) Open(p *plan.Plan, state string) (a plan.Attested, err error) {
 	} else if err := bindCapabilities(bind, state, w); err != nil {
 		return a, err
 	}
-	run, err := runName()
+	o.dir = filepath.Join(state, "windows")
+	run, end, err := beginRun(o.dir)
 	if err != nil {
 		return a, err
 	}
-	dir := filepath.Join(state, "windows")
-	ledgers := &DirLedgers{Dir: dir, Alive: alive, Exclude: exclude(dir)}
-	if o.session, err = OpenSession(Disk{}, ledgers, run, w, bind); err != nil {
+	o.end = end
+	if o.session, err = OpenSession(Disk{}, diskLedgers(o.dir), run, w, bind); err != nil {
 		return a, err
 	}
 	entries, placeholders, err := present(Disk{}, w, bind)
 	if err != nil {
 		return a, err
 	}
-	filters, connects, err := o.network(w, bind)
+	network, err := o.network(w, bind)
 	if err != nil {
 		return a, err
 	}
 	if w.Account != nil {
-		if o.windows, err = admit(bind["{account}"]); err != nil {
+		err := o.locked(func() (err error) { o.windows, err = admit(bind["{account}"]); return err })
+		if err != nil {
 			return a, err
 		}
 		client, err := startInner(o.lease, w)
@@ -82,33 +99,32 @@ func (o *outer) Open(p *plan.Plan, state string) (a plan.Attested, err error) {
 	if a, err = o.inner.Open(p, state); err != nil {
 		return a, err
 	}
-	a.Entries, a.Placeholders, a.Filters, a.Connects = entries, placeholders, filters, connects
+	a.Entries, a.Placeholders = entries, placeholders
+	a.Filters, a.Unread, a.Connects = network.Filters, network.Unread, network.Connects
 	return a, nil
 }
 
 // network reads the filters of the leased account back, and tries to connect as
-// it: both must say that nothing leaves.
-func (o *outer) network(w *plan.Windows, bind binding) (filters int, connects bool, err error) {
+// it. Where only administrators may read filters, that nothing connects is all
+// that there is to see.
+func (o *outer) network(w *plan.Windows, bind binding) (a plan.Attested, err error) {
 	if len(w.WFP) == 0 {
-		return 0, false, nil
+		return a, nil
 	}
 	have, err := Machine{}.Filters(w.Install, o.lease.name)
 	switch {
 	case errors.Is(err, windows.ERROR_ACCESS_DENIED):
-		// An ordinary user may not read filters everywhere: the connection that
-		// is tried below is what counts then.
-		filters = len(w.WFP)
+		a.Unread = true
 	case err != nil:
-		return 0, false, err
-	default:
-		for _, f := range have {
-			if f.Block && f.SID == bind["{account}"] {
-				filters++
-			}
+		return a, err
+	}
+	for _, f := range have {
+		if f.Block && f.SID == bind["{account}"] {
+			a.Filters++
 		}
 	}
-	connects, err = connectsAs(o.lease)
-	return filters, connects, err
+	a.Connects, err = connectsAs(o.lease)
+	return a, err
 }
 
 // present counts the entries and placeholders of a plan that are in place.
@@ -156,10 +172,14 @@ func (o *outer) Close() error {
 		errs = append(errs, o.session.Close())
 		o.session = nil
 	}
-	for _, g := range o.windows {
-		errs = append(errs, g.takeBack())
+	if len(o.windows) > 0 {
+		errs = append(errs, o.locked(func() error { return takeBack(o.windows) }))
+		o.windows = nil
 	}
-	o.windows = nil
+	if o.end != nil {
+		errs = append(errs, o.end())
+		o.end = nil
+	}
 	if o.lease != nil {
 		errs = append(errs, o.lease.release())
 		o.lease = nil
@@ -198,48 +218,34 @@ func lockFile(path string, wait bool) (release func() error, err error) {
 	return f.Close, nil // which gives the lock back
 }
 
-// runName names this process so that no later one has the name: by its number
-// and the moment at which it was started.
-func runName() (string, error) {
-	started, err := startedAt(windows.CurrentProcess())
-	return fmt.Sprintf("%d-%x", os.Getpid(), started), err
-}
-
-func startedAt(process windows.Handle) (int64, error) {
-	var created, exited, kernel, user windows.Filetime
-	if err := windows.GetProcessTimes(process, &created, &exited, &kernel, &user); err != nil {
-		return 0, fmt.Errorf("find out when a process began: %w", err)
+// beginRun gives a run a name, and holds its lock, by which others see that it
+// lives. The system gives it back when this process ends, however that comes
+// about; the number of a process says less, since others get it again.
+func beginRun(dir string) (run string, end func() error, err error) {
+	random := make([]byte, 12)
+	if _, err := rand.Read(random); err != nil {
+		return "", nil, err
 	}
-	return created.Nanoseconds(), nil
-}
-
-// alive reports whether the process of a run is still there.
-func alive(run string) bool {
-	var pid uint32
-	var started int64
-	if n, err := fmt.Sscanf(run, "%d-%x", &pid, &started); n != 2 || err != nil {
-		return false
-	}
-	// A process that protects itself lets nobody ask; that it is there, and not
-	// another of the number, is what the snapshot cannot tell. It counts as alive.
-	p, err := windows.OpenProcess(windows.PROCESS_QUERY_LIMITED_INFORMATION, false, pid)
-	if errors.Is(err, windows.ERROR_ACCESS_DENIED) {
-		return true
-	}
+	run = hex.EncodeToString(random)
+	release, err := lockFile(liveFile(dir, run), false)
 	if err != nil {
-		return false
+		return "", nil, fmt.Errorf("lock the run: %w", err)
 	}
-	defer windows.CloseHandle(p)
-	at, err := startedAt(p)
-	var code uint32
-	const stillActive = 259
-	return err == nil && at == started && windows.GetExitCodeProcess(p, &code) == nil && code == stillActive
+	return run, func() error { return errors.Join(release(), os.Remove(liveFile(dir, run))) }, nil
 }
 
-// grantedObject is an object of the session that an account was admitted to.
-type grantedObject struct {
-	handle windows.Handle
-	kind   windows.SE_OBJECT_TYPE
-	before winapi.Security
-	close  bool
+func liveFile(dir, run string) string { return filepath.Join(dir, run+".live") }
+
+// alive reports whether a run holds its lock. The caller holds that of all
+// sandboxes, so that nobody else takes this look for a run.
+func alive(dir string) func(run string) bool {
+	return func(run string) bool {
+		release, err := lockFile(liveFile(dir, run), false)
+		if err != nil {
+			return true // held, or not to be told: nothing of it is undone
+		}
+		_ = release()
+		_ = os.Remove(liveFile(dir, run)) // made by this look, or left
+		return false
+	}
 }

@@ -165,13 +165,20 @@ func (s *Session) apply(w *plan.Windows, bind map[string]string) error {
 			return fmt.Errorf("hold %s: %w", h.Path, err)
 		}
 	}
+	made := "" // the temporary directory
 	for _, a := range w.ACL {
 		id, err := s.files.Identify(a.Path)
+		temp := w.Temp != "" && same(a.Path, w.Temp)
 		switch {
+		case err == nil && temp && made != id:
+			return fmt.Errorf("%s: %w", a.Path, ErrChanged) // ours alone, or none
 		case errors.Is(err, ErrAbsent) && a.Exists:
 			return fmt.Errorf("%s: %w", a.Path, ErrChanged)
 		case errors.Is(err, ErrAbsent):
-			id, err = s.make(a.Path, a.Path == w.Temp)
+			id, err = s.make(a.Path, temp)
+			if temp {
+				made = id
+			}
 		}
 		if err != nil {
 			return fmt.Errorf("%s: %w", a.Path, err)

@@ -245,3 +245,23 @@ func TestAppeared(t *testing.T) {
 		t.Errorf("left\n%s\nbefore\n%s", after, before)
 	}
 }
+
+// TestTempIsFresh: a temporary directory that is there already is somebody's,
+// and neither granted nor removed.
+func TestTempIsFresh(t *testing.T) {
+	t.Parallel()
+	d := newFakeDisk()
+	if _, err := d.Make(temp+"a", "dir", ""); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.Make(temp+`a\mine`, "file", "x"); err != nil {
+		t.Fatal(err)
+	}
+	before := d.state()
+	if _, err := d.open("a", "S-1-5-21-1"); !errors.Is(err, ErrChanged) {
+		t.Errorf("a directory that is there: %v", err)
+	}
+	if after := d.state(); after != before {
+		t.Errorf("left\n%s\nbefore\n%s", after, before)
+	}
+}

@@ -3,10 +3,22 @@
 package helper
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/caisson-sandbox/caisson/backends/windows/internal/access"
+	"github.com/caisson-sandbox/caisson/core/diag"
 )
+
+// MadeBy wants the owner of a directory that is to be an administrator's to be
+// one: the system, Administrators, or self, who runs this with their rights.
+func MadeBy(path, owner, self string) error {
+	if slices.Contains([]string{string(access.LocalSystem), string(access.Administrators), self}, owner) {
+		return nil
+	}
+	return diag.New(diag.UsageInvalid, fmt.Sprintf("%s was made by %s, who is no administrator", diag.Quote(path), owner),
+		"look at it, remove it, and run caisson setup install again")
+}
 
 // Writers names the SIDs that a binary access list lets change something, and
 // the owner, without those that may anyway.

@@ -36,3 +36,15 @@ func TestWriters(t *testing.T) {
 		t.Errorf("without a list: %q", got)
 	}
 }
+
+// TestMadeBy: a directory in ProgramData that another user made first is not
+// taken for the machine's.
+func TestMadeBy(t *testing.T) {
+	t.Parallel()
+	const admin, other = "S-1-5-21-1-2-3-500", "S-1-5-21-1-2-3-1001"
+	for owner, want := range map[string]bool{"S-1-5-18": true, "S-1-5-32-544": true, admin: true, other: false, "S-1-5-32-545": false, "": false} {
+		if err := MadeBy(`C:\ProgramData\caisson`, owner, admin); (err == nil) != want {
+			t.Errorf("%s: %v", owner, err)
+		}
+	}
+}
