@@ -29,7 +29,10 @@ type backendTarget struct{ b backend.Backend }
 
 func (t backendTarget) Info(ctx context.Context) (Info, error) {
 	i := t.b.Info()
-	info := Info{Name: i.Name, Version: i.Version, Kind: "backend", Has: []Need{NeedMany, NeedOracle, NeedFiles}}
+	info := Info{Name: i.Name, Version: i.Version, Kind: "backend", Has: []Need{NeedOracle, NeedFiles}}
+	if !i.OneCommand {
+		info.Has = append(info.Has, NeedMany)
+	}
 	report, err := t.b.Probe(ctx)
 	if err != nil {
 		return info, fmt.Errorf("the backend cannot look at this host: %w", err)

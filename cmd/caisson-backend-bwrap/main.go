@@ -40,7 +40,7 @@ const Name = "linux/bwrap"
 type bubblewrap struct{}
 
 func (bubblewrap) Info() backend.Info {
-	return backend.Info{Name: Name, Version: "1", OS: []string{"linux"}, Rank: 40}
+	return backend.Info{Name: Name, Version: "1", OS: []string{"linux"}, Rank: 40, OneCommand: true}
 }
 
 func (bubblewrap) Probe(ctx context.Context) (backend.Report, error) {

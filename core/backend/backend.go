@@ -34,6 +34,10 @@ type Info struct {
 	Version string   `json:"version"`
 	OS      []string `json:"os"` // as in GOOS
 	Rank    int      `json:"rank"`
+	// OneCommand says that a sandbox takes one command: the processes of two
+	// could not meet, on a loopback or by a signal, as those of one sandbox do.
+	// A second command is refused.
+	OneCommand bool `json:"one_command,omitempty"`
 }
 
 // Report is what a backend can do on this host.

@@ -26,6 +26,7 @@ const (
 	AlreadyConfined  Code = "already-confined"
 	UsageInvalid     Code = "usage-invalid"
 	CommandNotFound  Code = "command-not-found"
+	OneCommand       Code = "one-command"
 	CommandNotExec   Code = "command-not-executable"
 	PluginUnknown    Code = "plugin-unknown"
 	PluginUntrusted  Code = "plugin-untrusted"
@@ -80,6 +81,7 @@ func Codes() []CodeInfo {
 		{AlreadyConfined, true, "caisson runs inside a caisson sandbox already"},
 		{UsageInvalid, true, "the command line is malformed"},
 		{CommandNotFound, true, "the command was not found"},
+		{OneCommand, true, "the backend takes one command for each sandbox, and this is a second one"},
 		{CommandNotExec, true, "the command was found and cannot be executed"},
 		{PluginUnknown, true, "no backend plugin of that name was found where plugins are looked for"},
 		{PluginUntrusted, true, "a backend plugin is not trusted, or is not what it was when it was trusted"},

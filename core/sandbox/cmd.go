@@ -130,11 +130,15 @@ func (c *Cmd) start() error {
 	if len(args) == 0 {
 		args = []string{c.Path}
 	}
+	if err := c.sandbox.admit(); err != nil {
+		return err
+	}
 	process, err := c.sandbox.box.Start(c.ctx, launch.Command{
 		Path: c.Path, Args: args, Env: c.environ(dir), Dir: dir, Files: files, Foreground: c.Foreground, OwnGroup: c.OwnGroup,
 	})
 	c.streams.started()
 	if err != nil {
+		c.sandbox.leave()
 		return err
 	}
 	c.process = process

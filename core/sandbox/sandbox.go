@@ -12,7 +12,8 @@
 //	err = cmd.Run()
 //
 // A sandbox is one resolved policy, one temporary directory, one loopback and
-// one tree of processes. It runs one command or many, side by side or in turn.
+// one tree of processes. It runs one command or many, side by side or in turn;
+// one alone where the backend takes no more (backend.Info, OneCommand).
 // It ends by Close, by the time limit of its policy, or with its owner.
 //
 // Open refuses with a [*Refusal] where this host cannot uphold what the policy
@@ -76,6 +77,7 @@ type Sandbox struct {
 	notes  []diag.Diagnostic
 	closed bool
 	late   bool // the time limit is over
+	taken  bool // a command was started
 }
 
 // Open makes a sandbox for a policy. The context bounds the opening, not the
@@ -177,6 +179,24 @@ func (s *Sandbox) over() error {
 		return diag.New(diag.LaunchFailed, "the sandbox is closed", "open another one")
 	}
 	return nil
+}
+
+// admit refuses a second command where the backend takes one. A command that
+// could not be started gives its place back by leave.
+func (s *Sandbox) admit() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.taken && s.prepared.Backend.OneCommand {
+		return diag.New(diag.OneCommand, fmt.Sprintf("a sandbox of %s takes one command, and had it", s.Backend()), "open a sandbox for each command, or choose another backend")
+	}
+	s.taken = true
+	return nil
+}
+
+func (s *Sandbox) leave() {
+	s.mu.Lock()
+	s.taken = false
+	s.mu.Unlock()
 }
 
 // Command returns the command that runs name with the arguments in the

@@ -163,6 +163,9 @@ func (p *program) printBackends(list []listed, explain bool) {
 			line(l.Error)
 		}
 		line(fmt.Sprintf("upholds %d guarantees, rank %d", len(l.Report.Offers), l.Info.Rank))
+		if l.Info.OneCommand {
+			line("a sandbox takes one command")
+		}
 		for _, u := range l.Report.Unmet {
 			note := diag.Diagnostic{Message: fmt.Sprintf("%s: %s", u.ID, u.Reason), Remedy: u.Remedy}
 			line(note.String())

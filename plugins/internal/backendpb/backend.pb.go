@@ -85,7 +85,7 @@ type DescribeResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The minor version of the protocol that the backend was written for.
 	Minor uint32 `protobuf:"varint,1,opt,name=minor,proto3" json:"minor,omitempty"`
-	// JSON: {"name","version","os":[…],"rank"}.
+	// JSON: {"name","version","os":[…],"rank"}, and "one_command" where it is true.
 	Info          []byte `protobuf:"bytes,2,opt,name=info,proto3" json:"info,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
