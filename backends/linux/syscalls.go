@@ -22,6 +22,17 @@ type filterOptions struct {
 	SharedPIDs bool
 }
 
+// Filter returns the system call rules of a sandbox for backends that have other
+// programs confine commands in a pid namespace. Where answered is set the
+// supervisor answers connect; elsewhere there are no unix sockets but pairs.
+func Filter(answered bool) plan.Seccomp {
+	s := filter(filterOptions{Broker: answered})
+	if !answered {
+		s.Rules = slices.Insert(s.Rules, 0, errno("EACCES", "a socket of the host cannot be told from one of the sandbox", calls("socket"), is(0, 1)))
+	}
+	return s
+}
+
 // filter returns the system call rules of a sandbox. An errno is chosen by what
 // real programs do with it: ENOSYS where they go on as on an older kernel, the
 // kernel's own refusal where they print a hint or give up politely.

@@ -4,11 +4,11 @@ package main
 
 import (
 	"cmp"
-	"encoding/base64"
 	"path"
 	"slices"
 	"strings"
 
+	"github.com/caisson-sandbox/caisson/backends/linux"
 	"github.com/caisson-sandbox/caisson/core/backend"
 	"github.com/caisson-sandbox/caisson/core/diag"
 	"github.com/caisson-sandbox/caisson/core/plan"
@@ -20,7 +20,8 @@ func compile(f facts, r *policy.Resolved) (*plan.Plan, error) {
 	if r.OS() != "linux" {
 		return nil, diag.New(diag.ModeUnsupported, Name+" cannot uphold a policy for "+r.OS(), "")
 	}
-	if err := refuse(r); err != nil {
+	answered := f.Notify && r.Network().Mode != policy.Online // online the network is the host's, and does not tell whose a socket is
+	if err := refuse(r, answered); err != nil {
 		return nil, err
 	}
 	p := &plan.Plan{Format: plan.Format, Backend: Name, OS: "linux", Arch: f.Arch, Env: backend.Environment(r, cmp.Or(r.Tmp(), "/tmp"))}
@@ -32,8 +33,7 @@ func compile(f facts, r *policy.Resolved) (*plan.Plan, error) {
 	if r.Network().Mode == policy.Online {
 		p.Notes = append(p.Notes, diag.Diagnostic{Code: diag.NetworkOpen, Message: "the network is the host's as it is"})
 	}
-	code := filter(f.Arch)
-	if f.Path == "" || code == nil {
+	if !f.Works {
 		return p, nil // to be looked at: it claims nothing
 	}
 	watch := plan.Watch{Git: r.GitDirs()}
@@ -52,19 +52,19 @@ func compile(f facts, r *policy.Resolved) (*plan.Plan, error) {
 	if len(watch.Quarantine)+len(watch.Report)+len(watch.Git) > 0 {
 		p.Steps = append(p.Steps, watch)
 	}
-	args := slices.Concat(walls(r.Network().Mode != policy.Online), temporary(f, r), tree(r), proc(f), []string{"--seccomp", "{fd:filter}", "--"})
-	p.Steps = append(p.Steps, plan.Wrap{
-		Programs: []plan.Program{{Path: f.Path, Args: args}},
-		Files:    []plan.File{{Name: "filter", Base64: base64.StdEncoding.EncodeToString(code)}},
-	})
+	args := slices.Concat(walls(r.Network().Mode != policy.Online), temporary(f, r), tree(r), proc(f), []string{"--"})
+	if answered {
+		p.Steps = append(p.Steps, plan.Broker{Allow: r.Network().Unix})
+	}
+	p.Steps = append(p.Steps, linux.Filter(answered), plan.Wrap{Programs: []plan.Program{{Path: f.Path, Args: args}}})
 	return p, nil
 }
 
 // refuse refuses what a policy may say and bubblewrap cannot do.
-func refuse(r *policy.Resolved) error {
+func refuse(r *policy.Resolved, answered bool) error {
 	n := r.Network()
-	if len(n.Unix) > 0 {
-		return diag.New(diag.ModeUnsupported, Name+" refuses all unix sockets, and the policy grants "+diag.Quote(n.Unix[0]), "remove network.unix, or choose another backend")
+	if len(n.Unix) > 0 && !answered {
+		return diag.New(diag.ModeUnsupported, Name+" refuses all unix sockets here, and the policy grants "+diag.Quote(n.Unix[0]), "remove network.unix, use --net offline, or choose another backend")
 	}
 	if len(n.Loopback)+len(n.Publish) > 0 && n.Mode != policy.Online {
 		return diag.New(diag.ModeUnsupported, "the sandbox has a network of its own, and "+Name+" cannot join ports of it to the host's", "remove network.loopback and network.publish, or use --net online")

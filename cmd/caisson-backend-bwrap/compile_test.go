@@ -24,7 +24,7 @@ var update = flag.Bool("update", false, "write the golden files")
 // desktop is a host of the usual kind.
 func desktop() facts {
 	return facts{
-		Format: factsFormat, Arch: "amd64", Path: "/usr/bin/bwrap", Works: true, Proc: []string{"keys"}, Temp: []string{"/tmp", "/var/tmp"},
+		Format: factsFormat, Arch: "amd64", Path: "/usr/bin/bwrap", Works: true, Notify: true, Proc: []string{"keys"}, Temp: []string{"/tmp", "/var/tmp"},
 		Mounts: parseMounts("20 1 8:1 / / rw - ext4 /dev/sda1\n21 20 0:20 / /proc rw - proc proc\n24 21 0:30 / /proc/sys/fs/binfmt_misc rw - autofs systemd-1\n26 20 0:22 / /run rw - tmpfs tmpfs\n27 20 8:2 / /home rw shared:1 - ext4 /dev/sda2\n"),
 	}
 }
@@ -206,7 +206,7 @@ func TestRefuses(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]func(map[string]any){
 		"a socket": func(m map[string]any) {
-			m["network"] = map[string]any{"mode": "offline", "unix": []string{"/run/x.sock"}}
+			m["network"] = map[string]any{"mode": "online", "unix": []string{"/run/x.sock"}}
 		},
 		"a port":         func(m map[string]any) { m["network"] = map[string]any{"mode": "offline", "publish": []int{80}} },
 		"another system": func(m map[string]any) { m["os"] = "darwin" },

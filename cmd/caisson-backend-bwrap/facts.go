@@ -24,6 +24,8 @@ type facts struct {
 	Path    string `json:"path"` // of bwrap; empty where there is none
 	Works   bool   `json:"works"`
 	Message string `json:"message,omitempty"` // why it does not
+	// Notify is true where caisson can answer system calls of commands.
+	Notify bool `json:"notify"`
 	// Temp are the real directories behind /tmp and /var/tmp.
 	Temp []string `json:"temp"`
 	// Proc are the files of /proc that tell of the host, as far as they exist:

@@ -27,6 +27,7 @@ import (
 type broker struct {
 	sandbox  *Sandbox
 	listener *os.File
+	diag     *unixDiag     // of the network namespace, where that is the sandbox's own
 	allow    []unix.Stat_t // sockets granted by name
 	network  bool          // the network is the host's: abstract names are too
 	slots    chan struct{}
@@ -39,13 +40,14 @@ const (
 )
 
 // serve answers the calls of one command, and of all that inherit its filter,
-// until none is left.
-func (s *Sandbox) serve(listener int) error {
+// until none is left. Beside wrappers the command has a network of its own, as
+// it proved, and diag is its and closed then.
+func (s *Sandbox) serve(listener int, diag *unixDiag) error {
 	if err := unix.SetNonblock(listener, true); err != nil {
 		unix.Close(listener)
 		return fmt.Errorf("listener: %w", err)
 	}
-	b := &broker{sandbox: s, listener: os.NewFile(uintptr(listener), "seccomp listener"), slots: make(chan struct{}, brokerSlots), network: true}
+	b := &broker{sandbox: s, listener: os.NewFile(uintptr(listener), "seccomp listener"), slots: make(chan struct{}, brokerSlots), diag: diag, network: s.wrapped == nil}
 	for _, step := range s.plan.Steps {
 		switch st := step.(type) {
 		case plan.Namespaces:
@@ -60,8 +62,21 @@ func (s *Sandbox) serve(listener int) error {
 			}
 		}
 	}
-	go b.loop()
+	go func() {
+		b.loop()
+		if s.wrapped != nil {
+			b.finish()
+		}
+	}()
 	return nil
+}
+
+// finish waits for the answers under way and closes what is of this command.
+func (b *broker) finish() {
+	for range brokerSlots {
+		b.slots <- struct{}{}
+	}
+	b.diag.close()
 }
 
 // statReal looks at a granted socket without following links: an earlier

@@ -3,7 +3,6 @@
 package launch
 
 import (
-	"bytes"
 	"encoding/binary"
 	"fmt"
 	"os"
@@ -55,7 +54,7 @@ func (b *broker) connectUnix(n *notification, listener, socket int, addr []byte)
 		if !b.listensInside(socket, target) {
 			return unix.EACCES
 		}
-	} else if !b.sandbox.listening(inode, &st) {
+	} else if !b.diag.listens(inode, &st, int(n.pid)) {
 		return unix.EACCES
 	}
 	return b.connectSocket(n, listener, socket, target)
@@ -132,100 +131,4 @@ func (b *broker) listensInside(socket int, addr []byte) bool {
 	}
 	cred, err := unix.GetsockoptUcred(probe, unix.SOL_SOCKET, unix.SO_PEERCRED)
 	return err == nil && cred.Pid > 0 && b.sandbox.inside(int(cred.Pid))
-}
-
-// Numbers of sock_diag(7).
-const (
-	diagByFamily    = 20
-	diagShowVFS     = 2
-	diagAttrVFS     = 1
-	diagStateListen = 1 << 10
-)
-
-// listening asks the sandbox's network namespace, by unix_diag of
-// sock_diag(7), whether a socket listens on an inode.
-func (s *Sandbox) listening(inode int, st *unix.Stat_t) bool {
-	s.diagMu.Lock()
-	defer s.diagMu.Unlock()
-	request := make([]byte, 16+24)
-	ne := binary.NativeEndian
-	ne.PutUint32(request, uint32(len(request)))
-	ne.PutUint16(request[4:], diagByFamily)
-	ne.PutUint16(request[6:], unix.NLM_F_REQUEST|unix.NLM_F_DUMP)
-	request[16] = unix.AF_UNIX
-	ne.PutUint32(request[20:], diagStateListen)
-	ne.PutUint32(request[28:], diagShowVFS)
-	if err := unix.Sendto(s.diag, request, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
-		return false
-	}
-	found := false
-	buf := make([]byte, 32<<10)
-	for {
-		n, _, err := unix.Recvfrom(s.diag, buf, 0)
-		if err == unix.EINTR {
-			continue
-		}
-		if err != nil {
-			return false
-		}
-		for msg := buf[:n]; len(msg) >= 16; {
-			size := int(ne.Uint32(msg))
-			if size < 16 || size > len(msg) {
-				return false
-			}
-			switch ne.Uint16(msg[4:]) {
-			case unix.NLMSG_DONE, unix.NLMSG_ERROR:
-				return found
-			case diagByFamily:
-				found = found || s.boundTo(msg[16:size], inode, st)
-			}
-			msg = msg[min((size+3)&^3, len(msg)):]
-		}
-	}
-}
-
-// boundTo reads a struct unix_diag_msg and its attributes.
-func (s *Sandbox) boundTo(msg []byte, inode int, st *unix.Stat_t) bool {
-	ne := binary.NativeEndian
-	for attr := msg[min(16, len(msg)):]; len(attr) >= 4; {
-		size := int(ne.Uint16(attr))
-		if size < 4 || size > len(attr) {
-			return false
-		}
-		if ne.Uint16(attr[2:]) == diagAttrVFS && size >= 12 {
-			ino, dev := ne.Uint32(attr[4:]), ne.Uint32(attr[8:])
-			if ino != uint32(st.Ino) {
-				return false
-			}
-			// The kernel's own form of a device number: 12 bits and 20 bits.
-			return dev == unix.Major(st.Dev)<<20|unix.Minor(st.Dev) || fmt.Sprintf("%d:%d", dev>>20, dev&(1<<20-1)) == s.superblock(inode)
-		}
-		attr = attr[min((size+3)&^3, len(attr)):]
-	}
-	return false
-}
-
-// superblock is the device of the file system that an inode lies on, as in
-// mountinfo. On btrfs and overlay it differs from that of stat(2).
-func (s *Sandbox) superblock(fd int) string {
-	info, err := os.ReadFile(fmt.Sprintf("/proc/self/fdinfo/%d", fd))
-	if err != nil {
-		return ""
-	}
-	_, rest, ok := bytes.Cut(info, []byte("mnt_id:\t"))
-	if !ok {
-		return ""
-	}
-	id, _, _ := bytes.Cut(rest, []byte("\n"))
-	mounts, err := os.ReadFile(fmt.Sprintf("/proc/%d/mountinfo", s.init))
-	if err != nil {
-		return ""
-	}
-	for line := range strings.Lines(string(mounts)) {
-		f := strings.Fields(line)
-		if len(f) > 2 && f[0] == string(id) {
-			return f[2]
-		}
-	}
-	return ""
 }

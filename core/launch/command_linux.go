@@ -198,7 +198,7 @@ func (s *Sandbox) startList(ctx context.Context, p *Process, list *entering, in 
 		return err
 	}
 	if listener >= 0 {
-		return s.serve(listener)
+		return s.serve(listener, s.diag)
 	}
 	return nil
 }

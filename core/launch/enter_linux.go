@@ -86,15 +86,16 @@ func (e *entering) done(i int) {
 	e.mark(e.message.plus(8*(1+attestWords)+i/64*8), 1<<(i%64))
 }
 
-// install adds the filter; with a listener where the supervisor answers calls.
-func (e *entering) install(code []seccomp.Instruction) {
+// install adds the filter; with a listener where the supervisor answers calls,
+// which is handed over with what else it needs for that.
+func (e *entering) install(code []seccomp.Instruction, with ...cell) {
 	if !notifies(code) {
 		e.filter(code, 0)
 		return
 	}
 	listener := e.cell(0)
 	e.filter(code, unix.SECCOMP_FILTER_FLAG_NEW_LISTENER|unix.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV).to(listener)
-	e.sendDescriptors("hand over the listener", e.control, e.words(num(msgListener), num(0), num(0)), 24, listener)
+	e.sendDescriptors("hand over the listener", e.control, e.words(num(msgListener), num(0), num(0)), 24, append([]cell{listener}, with...)...)
 	e.call("close the listener", unix.SYS_CLOSE, listener.value())
 }
 

@@ -26,12 +26,13 @@ func Try(p *plan.Plan) error {
 // Syscalls prints the launch lists of a plan: that of process 1, and that of a
 // command "CMD" with the standard descriptors.
 func Syscalls(p *plan.Plan) (string, error) {
-	if step, ok := p.Wrapped(); ok {
-		return wrappedSyscalls(step)
-	}
 	s := &Sandbox{plan: p}
 	if err := s.readSteps(); err != nil {
 		return "", err
+	}
+	if step, ok := p.Wrapped(); ok {
+		text, err := wrappedSyscalls(step, s.filter)
+		return text + filterText(s.filter, p.Arch), err
 	}
 	first, err := setupProgram(p, callerIDs{os.Geteuid(), os.Getegid()}, "")
 	if err != nil {
@@ -48,11 +49,14 @@ func Syscalls(p *plan.Plan) (string, error) {
 	first.print(&b, p.Steps)
 	b.WriteString("\n# each command\n")
 	command.print(&b, p.Steps)
-	if s.filter != nil {
-		b.WriteString("\n# the filter of system calls\n")
-		b.WriteString(seccomp.Format(s.filter, p.Arch))
+	return b.String() + filterText(s.filter, p.Arch), nil
+}
+
+func filterText(filter []seccomp.Instruction, arch string) string {
+	if filter == nil {
+		return ""
 	}
-	return b.String(), nil
+	return "\n# the filter of system calls\n" + seccomp.Format(filter, arch)
 }
 
 // print writes one line per entry: number, step, call, what it is for.

@@ -39,8 +39,7 @@ type Sandbox struct {
 
 	killed atomic.Bool // by the watch
 
-	diagMu sync.Mutex
-	diag   int // netlink socket of the sandbox's network namespace
+	diag *unixDiag // of the sandbox's network namespace; nil beside wrappers
 
 	mu      sync.Mutex
 	closed  bool
@@ -80,7 +79,7 @@ func openSandbox(ctx context.Context, p *plan.Plan, o Options) (*Sandbox, error)
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	s := &Sandbox{plan: p, options: o, diag: -1, covers: covers{root: -1, dir: -1, file: -1}}
+	s := &Sandbox{plan: p, options: o, covers: covers{root: -1, dir: -1, file: -1}}
 	// The parent-death signal of process 1 is sent by the thread that dies: in
 	// a Landlock domain that confines signals it would be refused. Both threads
 	// come up while the lists are made.
@@ -214,7 +213,7 @@ func (s *Sandbox) setUp(list *setup, ruleset int) error {
 		case ready == nil && m.words[0] == msgReady && len(m.fds) == len(list.kinds)+1+len(list.covers):
 			ready = m
 			n := len(list.kinds)
-			s.spaces, s.diag = m.fds[:n], m.fds[n]
+			s.spaces, s.diag = m.fds[:n], &unixDiag{fd: m.fds[n]}
 			if len(list.covers) > 0 {
 				if err := s.covers.fill(m.fds[n+1:]); err != nil {
 					return s.failed(err)
@@ -249,9 +248,7 @@ func (s *Sandbox) failed(err error) error {
 	for _, fd := range s.spaces {
 		unix.Close(fd)
 	}
-	if s.diag >= 0 {
-		unix.Close(s.diag)
-	}
+	s.diag.close()
 	s.covers.close()
 	return err
 }
@@ -320,7 +317,7 @@ func (s *Sandbox) Close() error {
 	for _, fd := range s.spaces {
 		unix.Close(fd)
 	}
-	unix.Close(s.diag)
+	s.diag.close()
 	s.covers.close()
 	s.wrapped.remove()
 	s.thread.end()

@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/caisson-sandbox/caisson/core/diag"
+	"github.com/caisson-sandbox/caisson/core/launch/seccomp"
 	"github.com/caisson-sandbox/caisson/core/plan"
 )
 
@@ -26,6 +27,7 @@ import (
 type proof struct {
 	allowed, forbidden writing
 	offline            bool
+	filtered, answers  bool // the plan has a filter; the supervisor answers calls
 }
 
 // writing is an attempt to make a file in a directory: one without a name
@@ -129,18 +131,21 @@ const (
 	stageAllowed = iota // a file in a writable directory
 	stageForbidden
 	stageConnect
+	stageSeccomp    // PR_GET_SECCOMP
+	stageNoNewPrivs // PR_GET_NO_NEW_PRIVS
 	stageWords
 )
 
 const stageFailed = math.MaxUint64
 
 // stageProgram is the list that the innermost wrapper executes. It proves, then
-// does what the last part of the list of a command does elsewhere.
-func stageProgram(c Command, in *inherited, p *proving) *entering {
+// does what the last part of the list of a command does elsewhere: the filter of
+// system calls, where the plan has one, is in force for the command alone.
+func stageProgram(c Command, in *inherited, p *proving, filter []seccomp.Instruction) *entering {
 	e := &entering{control: len(in.fds)}
 	e.step, e.report = -1, e.control
 	failed := arg{value: stageFailed}
-	e.message = e.words(num(msgStage), failed, failed, failed)
+	e.message = e.words(num(msgStage), failed, failed, failed, failed, failed)
 	at := func(n int) arg { return e.message.plus(8 * (1 + n)) }
 	p.allowed.try(&e.program, at(stageAllowed))
 	p.forbidden.try(&e.program, at(stageForbidden))
@@ -165,10 +170,28 @@ func stageProgram(c Command, in *inherited, p *proving) *entering {
 	e.call("limit core files", unix.SYS_PRLIMIT64, num(0), num(unix.RLIMIT_CORE), core, num(0)).with(flagIgnore)
 	e.call("set close-on-exec", unix.SYS_FCNTL, num(e.control), num(unix.F_SETFD), num(unix.FD_CLOEXEC))
 	e.callerDispositions()
+	if filter != nil {
+		e.stageFilter(filter)
+	}
+	e.call("read the seccomp mode", unix.SYS_PRCTL, num(unix.PR_GET_SECCOMP)).toField(at(stageSeccomp))
+	e.call("read no_new_privs", unix.SYS_PRCTL, num(unix.PR_GET_NO_NEW_PRIVS), num(0), num(0), num(0), num(0)).toField(at(stageNoNewPrivs))
 	e.call("attest", unix.SYS_WRITE, num(e.control), e.message, num(8*(1+stageWords)))
 	e.awaitVerdict()
 	e.execute(candidates(c), c.Args, c.Env)
 	return e
+}
+
+// stageFilter installs the filter of a plan. Where the supervisor answers calls
+// it gets a socket for unix_diag too, which the filter would refuse.
+func (e *entering) stageFilter(filter []seccomp.Instruction) {
+	e.noNewPrivileges()
+	if !notifies(filter) {
+		e.install(filter)
+		return
+	}
+	diag := e.cell(0)
+	e.call("make a socket for unix_diag", unix.SYS_SOCKET, num(unix.AF_NETLINK), num(unix.SOCK_RAW|unix.SOCK_CLOEXEC), num(unix.NETLINK_SOCK_DIAG)).to(diag)
+	e.install(filter, diag)
 }
 
 // errUnattested says that the wrapper ended without having executed the stage.
@@ -176,32 +199,38 @@ var errUnattested = errors.New("the wrapper did not execute the launcher's stage
 
 // followStage follows the stage until the command executes, which it does only
 // when what it proved was judged. The wrapper is given up where anything but
-// that happens.
-func (e *entering) followStage(ctx context.Context, ctl *control, p *proving, pr *Process) error {
+// that happens. What the supervisor needs to answer calls is the caller's.
+func (e *entering) followStage(ctx context.Context, ctl *control, p *proving, pr *Process) (answering []int, err error) {
 	attested := false
 	for {
 		m, err := receiveUntil(ctx, ctl)
 		switch {
 		case err != nil:
-			return err
+			return answering, err
 		case m == nil && !attested:
-			return errUnattested
+			return answering, errUnattested
 		case m == nil:
-			return nil
+			return answering, nil
 		case len(m.words) == 2:
-			return e.failureOf(m.words, nil)
+			return answering, e.failureOf(m.words, nil)
+		case len(m.words) > 2 && m.words[0] == msgListener && len(m.fds) == 2 && answering == nil && !attested:
+			answering = m.fds
 		case len(m.words) > 2 && m.words[0] == msgReopened:
 			pr.reopened = append(pr.reopened, m.fds...)
 		case len(m.words) == 1+stageWords && m.words[0] == msgStage && !attested:
 			attested = true
+			if p.answers != (answering != nil) {
+				return answering, errors.New("the stage handed over no listener")
+			}
 			if err := p.judge(m.words[1:]); err != nil {
-				return err
+				return answering, err
 			}
 			if err := ctl.letGo(); err != nil {
-				return err
+				return answering, err
 			}
 		default:
-			return errors.New("unexpected message of the stage")
+			closeAll(m.fds)
+			return answering, errors.New("unexpected message of the stage")
 		}
 	}
 }
@@ -218,13 +247,15 @@ func (p *proving) judge(words []uint64) error {
 		return fail("%s can be written, and should not be", diag.Quote(p.forbidden.dir))
 	case p.listener != nil && (words[stageConnect] != stageFailed || p.reached()):
 		return fail("the host's loopback can be reached, and should not be")
+	case p.filtered && (words[stageSeccomp] != unix.SECCOMP_MODE_FILTER || words[stageNoNewPrivs] != 1):
+		return fail("the filter of system calls is not in force")
 	}
 	return nil
 }
 
 // wrappedSyscalls prints the lists of a command "CMD": that which executes the
 // wrappers, and the stage that these execute.
-func wrappedSyscalls(step plan.Wrap) (string, error) {
+func wrappedSyscalls(step plan.Wrap, filter []seccomp.Instruction) (string, error) {
 	w := &wrapped{step: plan.Wrap{}, tmp: plan.TmpSymbol}
 	for _, p := range step.Programs {
 		w.step.Programs = append(w.step.Programs, plan.Program{Path: p.Path})
@@ -236,7 +267,7 @@ func wrappedSyscalls(step plan.Wrap) (string, error) {
 	}
 	first := wrapperProgram(argv, len(fds), -1)
 	command := Command{Path: "CMD", Args: []string{"CMD"}, Dir: "/"}
-	stage := stageProgram(command, &inherited{fds: make([]int, 3)}, &proving{})
+	stage := stageProgram(command, &inherited{fds: make([]int, 3)}, &proving{}, filter)
 	var b strings.Builder
 	b.WriteString("# before the wrappers\n")
 	first.print(&b, nil)

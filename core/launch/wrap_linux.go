@@ -52,8 +52,15 @@ func wrapperIgnores() []syscall.Signal {
 func (s *Sandbox) makeWrapped(step plan.Wrap) (err error) {
 	w := &wrapped{step: step, live: map[*Process]bool{}}
 	s.wrapped, s.ownGroup = w, true
+	if err = s.readSteps(); err != nil {
+		return err
+	}
 	if w.proof, err = newProof(s.options.Prove); err != nil {
 		return err
+	}
+	w.proof.filtered, w.proof.answers = s.filter != nil, notifies(s.filter)
+	if w.proof.answers && !w.proof.offline {
+		return diag.New(diag.PlanInvalid, "the plan has calls answered beside wrappers, where it is not proven that the network is the sandbox's own", "")
 	}
 	s.git = watchGit(s.plan)
 	if s.holds, err = holdAbsent(s.plan, s.options.StateDir, s.options.Report); err != nil {
@@ -155,7 +162,7 @@ func (s *Sandbox) startWrapped(ctx context.Context, p *Process, c Command, in *i
 		return err
 	}
 	defer proving.close()
-	stage := stageProgram(c, in, proving)
+	stage := stageProgram(c, in, proving, s.filter)
 	image, err := stage.memfd()
 	if err != nil {
 		return err
@@ -179,11 +186,20 @@ func (s *Sandbox) startWrapped(ctx context.Context, p *Process, c Command, in *i
 	}
 	started.handedOver()
 	attested.handedOver()
+	var answering []int
 	err = first.followWrapper(ctx, started)
 	if err == nil {
-		err = stage.followStage(ctx, attested, proving, p)
+		answering, err = stage.followStage(ctx, attested, proving, p)
+	}
+	if err == nil && answering != nil {
+		diag := &unixDiag{fd: answering[1]}
+		if err = s.serve(answering[0], diag); err != nil {
+			diag.close()
+		}
+		answering = nil
 	}
 	if err != nil {
+		closeAll(answering)
 		_ = unix.Kill(-p.pid, unix.SIGKILL)
 		_ = unix.Kill(p.pid, unix.SIGKILL)
 		var status syscall.WaitStatus

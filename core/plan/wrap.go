@@ -18,7 +18,9 @@ import (
 // executes the words that follow its own arguments, the last one what the
 // launcher appends, which proves that the confinement holds and then becomes
 // the command. It takes the place of the steps of the launcher's own sandbox;
-// of those only hold and watch may stand beside it.
+// of those only hold, watch, broker and seccomp may stand beside it. What it
+// appends installs the filter of seccomp, and the launcher answers the calls that
+// the filter has answered, which needs a network of the sandbox's own.
 //
 // Each command gets wrappers of its own, with an empty environment and the
 // command's streams. They must pass on the descriptors that they were started
@@ -153,7 +155,7 @@ func checkWrap(st Wrap) error {
 func (p *Plan) checkBeside() error {
 	for i, s := range p.Steps {
 		switch s.(type) {
-		case Wrap, Hold, Watch:
+		case Wrap, Hold, Watch, Broker, Seccomp:
 		default:
 			return invalid("step %d, %s, cannot stand beside wrap", i, s.Name())
 		}
