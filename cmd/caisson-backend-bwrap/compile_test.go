@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -140,6 +141,11 @@ func words(t *testing.T, p *plan.Plan) string {
 	t.Helper()
 	var b strings.Builder
 	for _, s := range p.Steps {
+		if f, ok := s.(plan.Seccomp); ok { // whose rules are backends/linux's
+			first, last := f.Rules[0], f.Rules[len(f.Rules)-1]
+			fmt.Fprintf(&b, "seccomp from %v %s%s to %v %s\n", first.Calls, first.Action, first.Errno, last.Calls, last.Action)
+			continue
+		}
 		if w, ok := s.(plan.Wrap); ok {
 			b.WriteString(w.Programs[0].Path)
 			for _, a := range w.Programs[0].Args {

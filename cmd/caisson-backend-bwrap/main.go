@@ -6,20 +6,17 @@
 // docs/authoring-a-backend.md.
 //
 // It has the three parts of a backend: the probe (probe_linux.go) looks at the
-// host and writes down facts; the compiler (compile.go, filter.go) turns facts
-// and a policy into the arguments of bwrap, and is pure; claims.go says what
-// that upholds. What executes the plan is caisson. It differs from the built-in
-// backend of Linux in these ways that matter:
+// host and writes down facts; the compiler (compile.go) turns facts and a policy
+// into the arguments of bwrap, and is pure; claims.go says what that upholds.
+// What executes the plan is caisson, which also installs the filter of system
+// calls, that of backends/linux. It differs from the built-in backend of Linux
+// in these ways that matter:
 //
-//   - Unix sockets are refused altogether but for pairs, so processes inside
-//     cannot meet at one: the duty work-21 of the conformance suite fails.
-//   - Each command of an open sandbox has a loopback and process ids of its own,
-//     so the next command reaches no server of one (open-04) and signals none
-//     (open-05).
+//   - A sandbox takes one command: two would have two loopbacks and two sets of
+//     process ids.
+//   - With --net online there are no unix sockets inside but pairs.
 //   - Limits on memory and processes, an allowlist of the network and reports
 //     of denials are not offered.
-//
-// Its claims hold, and by those duties it is not conformant.
 package main
 
 import (

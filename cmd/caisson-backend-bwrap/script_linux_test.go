@@ -89,13 +89,17 @@ func TestScripts(t *testing.T) {
 			}
 			e.Defer(func() { l.Close() })
 			e.Setenv("PORT", strconv.Itoa(l.Addr().(*net.TCPAddr).Port))
-			socket := filepath.Join(e.WorkDir, "socket")
-			u, err := net.Listen("unix", socket)
-			if err != nil {
+			if err := os.MkdirAll(filepath.Join(e.WorkDir, "ws", "sub"), 0o755); err != nil {
 				return err
 			}
-			e.Defer(func() { u.Close() })
-			return os.MkdirAll(filepath.Join(e.WorkDir, "ws", "sub"), 0o755)
+			for _, name := range []string{"socket", "ws/granted"} {
+				u, err := net.Listen("unix", filepath.Join(e.WorkDir, name))
+				if err != nil {
+					return err
+				}
+				e.Defer(func() { u.Close() })
+			}
+			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"status": cmdStatus},
 		Condition: func(name string) (bool, error) {
