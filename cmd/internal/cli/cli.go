@@ -19,20 +19,16 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/caisson-sandbox/caisson/cmd/internal/outcome"
 	"github.com/caisson-sandbox/caisson/core/diag"
 	"github.com/caisson-sandbox/caisson/core/sandbox"
 )
 
-// The exit statuses of caisson itself; the other ones of run and shell are
-// those of the command.
+// The exit statuses of caisson itself that say yes, no or that it was misused.
+// Those of run and shell are in package outcome.
 const (
-	statusNo       = 1   // the answer is no
-	statusMisuse   = 2   // misuse, for commands that run nothing
-	statusTimeout  = 124 // the time limit was reached
-	statusRefused  = 125 // refused or failed before the command was started
-	statusNotExec  = 126 // found, and cannot be executed
-	statusNotFound = 127 // not found
-	statusSignal   = 128 // plus the number of the signal that killed it
+	statusNo     = 1 // the answer is no
+	statusMisuse = 2 // misuse, for commands that run nothing
 )
 
 // program is one invocation.
@@ -59,10 +55,10 @@ type command struct {
 
 func commands() []command {
 	return []command{
-		{"run", statusRefused, (*program).runCommand},
-		{"shell", statusRefused, (*program).shellCommand},
-		{"sh", statusRefused, (*program).shCommand},
-		{"plan", statusRefused, (*program).planCommand},
+		{"run", outcome.Refused, (*program).runCommand},
+		{"shell", outcome.Refused, (*program).shellCommand},
+		{"sh", outcome.Refused, (*program).shCommand},
+		{"plan", outcome.Refused, (*program).planCommand},
 		{"explain", statusMisuse, (*program).explainCommand},
 		{"policy", statusMisuse, (*program).policyCommand},
 		{"doctor", statusMisuse, (*program).doctorCommand},
@@ -136,13 +132,8 @@ func (p *program) execute(args []string, failure int, list ...command) int {
 // failureStatus maps an error to a status: only run and shell tell a command
 // that is missing from other failures.
 func failureStatus(err error, failure int) int {
-	if d, ok := errors.AsType[*diag.Diagnostic](err); ok && failure == statusRefused {
-		switch d.Code {
-		case diag.CommandNotFound:
-			return statusNotFound
-		case diag.CommandNotExec:
-			return statusNotExec
-		}
+	if failure == outcome.Refused {
+		return outcome.Failure(err)
 	}
 	return failure
 }

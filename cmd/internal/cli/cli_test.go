@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/caisson-sandbox/caisson/cmd/internal/outcome"
 	"github.com/caisson-sandbox/caisson/core/diag"
 	"github.com/caisson-sandbox/caisson/core/sandbox"
 )
@@ -38,7 +39,7 @@ func TestExitStatus(t *testing.T) {
 		{sandbox.Result{Code: -1, Signal: syscall.Signal(9)}, 137},
 		{sandbox.Result{Code: -1, Signal: syscall.Signal(9), TimedOut: true}, 124},
 	} {
-		if got := exitStatus(c.result); got != c.want {
+		if got := outcome.Status(c.result); got != c.want {
 			t.Errorf("%+v: %d, want %d", c.result, got, c.want)
 		}
 	}
@@ -47,10 +48,10 @@ func TestExitStatus(t *testing.T) {
 		err           error
 		failure, want int
 	}{
-		{missing, statusRefused, 127},
+		{missing, outcome.Refused, 127},
 		{missing, statusMisuse, 2},
-		{diag.New(diag.CommandNotExec, "", ""), statusRefused, 126},
-		{errors.New("other"), statusRefused, 125},
+		{diag.New(diag.CommandNotExec, "", ""), outcome.Refused, 126},
+		{errors.New("other"), outcome.Refused, 125},
 	} {
 		if got := failureStatus(c.err, c.failure); got != c.want {
 			t.Errorf("%v: %d, want %d", c.err, got, c.want)

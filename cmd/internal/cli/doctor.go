@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/caisson-sandbox/caisson/cmd/internal/outcome"
 	"github.com/caisson-sandbox/caisson/conformance"
 	"github.com/caisson-sandbox/caisson/conformance/report"
 	"github.com/caisson-sandbox/caisson/core/backend"
@@ -45,7 +46,7 @@ contract is not met, or a case breaks a claim.`,
 			if err != nil {
 				return err
 			}
-			e := examination{Date: time.Now().UTC().Truncate(time.Second), Caisson: version(), Host: report.ThisHost(),
+			e := examination{Date: time.Now().UTC().Truncate(time.Second), Caisson: outcome.Version(), Host: report.ThisHost(),
 				Guarantees: stand(candidates), Notes: hostNotes(c.Context()), Met: true}
 			if exe, err := os.Executable(); err == nil {
 				e.Binary, _ = report.Hash(exe)

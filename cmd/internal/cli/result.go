@@ -4,91 +4,22 @@ package cli
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"strconv"
 	"strings"
 
+	"github.com/caisson-sandbox/caisson/cmd/internal/outcome"
 	"github.com/caisson-sandbox/caisson/core/diag"
-	"github.com/caisson-sandbox/caisson/core/guarantee"
 	"github.com/caisson-sandbox/caisson/core/policy"
 	"github.com/caisson-sandbox/caisson/core/sandbox"
 )
 
-// resultSchema is the version of the form of --result.
-const resultSchema = 1
-
-// outcome is the result of run and shell for machines.
-type outcome struct {
-	Schema       int               `json:"schema"`
-	Caisson      string            `json:"caisson"`
-	Backend      string            `json:"backend"`       // "" where none was chosen
-	PolicyDigest string            `json:"policy_digest"` // "" where the policy was refused
-	Claims       guarantee.Set     `json:"claims"`
-	Weakened     []guarantee.ID    `json:"weakened"`
-	Started      bool              `json:"started"`
-	Exit         exit              `json:"exit"`
-	ElapsedMS    int64             `json:"elapsed_ms"`
-	Usage        usage             `json:"usage"`
-	Denials      []sandbox.Denial  `json:"denials"` // null: not observed
-	Diagnostics  []diag.Diagnostic `json:"diagnostics"`
-	Reason       string            `json:"reason,omitempty"` // the text of --reason
-}
-
-// exit is how it ended. Code is the status that caisson exits with: the
-// command's own only if it was started and neither Signal, TimedOut nor Limit
-// says otherwise.
-type exit struct {
-	Code     int     `json:"code"`
-	Signal   *int    `json:"signal"` // the number
-	TimedOut bool    `json:"timed_out"`
-	Limit    *string `json:"limit"`
-}
-
-type usage struct {
-	UserMS   int64 `json:"user_ms"`
-	SystemMS int64 `json:"system_ms"`
-	MaxRSS   int64 `json:"max_rss"` // bytes
-}
-
 // report makes the result of an invocation; p is nil where the policy was
 // refused, err is why nothing was started.
-func (j *job) report(p *sandbox.Prepared, r sandbox.Result, code int, err error) outcome {
-	out := outcome{
-		Schema: resultSchema, Caisson: version(), Claims: guarantee.Set{}, Weakened: []guarantee.ID{},
-		Started: r.Started, Exit: exit{Code: code, TimedOut: r.TimedOut},
-		ElapsedMS:   r.Elapsed.Milliseconds(),
-		Usage:       usage{r.UserTime.Milliseconds(), r.SystemTime.Milliseconds(), r.MaxRSS},
-		Denials:     r.Denials,
-		Diagnostics: append([]diag.Diagnostic{}, r.Diagnostics...),
-		Reason:      j.reason,
-	}
-	if r.Signal != 0 {
-		n := int(r.Signal)
-		out.Exit.Signal = &n
-	}
-	if r.Limit != "" {
-		out.Exit.Limit = &r.Limit
-	}
-	if d, ok := errors.AsType[*diag.Diagnostic](err); ok {
-		out.Diagnostics = append(out.Diagnostics, *d)
-	} else if err != nil {
-		out.Diagnostics = append(out.Diagnostics, diag.Diagnostic{Code: diag.LaunchFailed, Message: err.Error()})
-	}
-	if p == nil {
-		return out
-	}
-	if digest, err := p.Resolved.Digest(); err == nil {
-		out.PolicyDigest = digest
-	}
-	if p.Plan != nil {
-		out.Backend = p.Backend.Name
-		if p.Plan.Claims != nil {
-			out.Claims = p.Plan.Claims
-		}
-		out.Weakened = append(out.Weakened, p.Weakened()...)
-	}
+func (j *job) report(p *sandbox.Prepared, r sandbox.Result, err error) outcome.Outcome {
+	out := outcome.Of(p, r, err)
+	out.Reason = j.reason
 	return out
 }
 
@@ -152,7 +83,7 @@ func (j *job) writableRoot(resolved *policy.Resolved, path string) string {
 }
 
 // write writes the result in one piece and closes the file.
-func (f *resultFile) write(r outcome) error {
+func (f *resultFile) write(r outcome.Outcome) error {
 	text, err := json.Marshal(r)
 	if err != nil {
 		return fmt.Errorf("the result: %w", err)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/caisson-sandbox/caisson/cmd/internal/outcome"
 	"github.com/caisson-sandbox/caisson/core/diag"
 	"github.com/caisson-sandbox/caisson/core/policy"
 	"github.com/caisson-sandbox/caisson/core/sandbox"
@@ -96,11 +97,7 @@ func (j *job) finish(out *resultFile, p *sandbox.Prepared, r sandbox.Result, err
 	if out == nil {
 		return err
 	}
-	code := exitStatus(r)
-	if err != nil {
-		code = failureStatus(err, statusRefused)
-	}
-	if failed := out.write(j.report(p, r, code, err)); err == nil && failed != nil {
+	if failed := out.write(j.report(p, r, err)); err == nil && failed != nil {
 		return failed
 	}
 	return err
@@ -140,7 +137,7 @@ func (j *job) run(ctx context.Context, args []string) error {
 	if result.Limit == "time" && !j.flags.quiet {
 		j.say(fmt.Sprintf("the time limit of %s is over", prepared.Resolved.Limits().Time))
 	}
-	if code := exitStatus(result); code != 0 {
+	if code := outcome.Status(result); code != 0 {
 		return status(code)
 	}
 	return nil
@@ -183,17 +180,6 @@ func (j *job) command(ctx context.Context, sb *sandbox.Sandbox, signals *signals
 		err = nil
 	}
 	return cmd.Result(), err
-}
-
-// exitStatus gives the status that caisson exits with after a command.
-func exitStatus(r sandbox.Result) int {
-	switch {
-	case r.TimedOut:
-		return statusTimeout
-	case r.Signal != 0:
-		return statusSignal + int(r.Signal)
-	}
-	return r.Code
 }
 
 // inherited checks that descriptors were given to this process by its caller:
