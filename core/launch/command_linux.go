@@ -153,7 +153,7 @@ func candidates(c Command) []string {
 func (s *Sandbox) start(ctx context.Context, p *Process, c Command, in *inherited) error {
 	sp := spec{
 		paths: candidates(c), argv: c.Args, env: c.Env, dir: c.Dir, std: len(in.fds),
-		reopen: in.reopen, terminal: -1, ownGroup: p.ownGroup, callerPID: os.Getpid(),
+		reopen: in.reopen, terminal: -1, ownGroup: p.ownGroup, newSession: c.NewSession, callerPID: os.Getpid(),
 	}
 	if p.ownGroup && c.Foreground && p.tty >= 0 {
 		sp.terminal = 0

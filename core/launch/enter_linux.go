@@ -26,14 +26,15 @@ type entering struct {
 
 // spec is what the supervisor knows of one command.
 type spec struct {
-	paths     []string // candidates, tried in order
-	argv, env []string
-	dir       string
-	std       int // descriptors 0 … std-1 are the command's own; the rest are the launcher's
-	reopen    []reopen
-	terminal  int // descriptor to take as the terminal's foreground, -1: none
-	ownGroup  bool
-	callerPID int
+	paths      []string // candidates, tried in order
+	argv, env  []string
+	dir        string
+	std        int // descriptors 0 … std-1 are the command's own; the rest are the launcher's
+	reopen     []reopen
+	terminal   int // descriptor to take as the terminal's foreground, -1: none
+	ownGroup   bool
+	newSession bool // with the terminal at descriptor 0
+	callerPID  int
 }
 
 func enterProgram(p *plan.Plan, kinds int, filter []seccomp.Instruction, c spec) (*entering, error) {
@@ -152,7 +153,10 @@ const statfsFlags = 80
 
 func (e *entering) command(c spec) {
 	e.call("set close-on-exec", unix.SYS_FCNTL, num(e.control), num(unix.F_SETFD), num(unix.FD_CLOEXEC))
-	if c.ownGroup {
+	switch {
+	case c.newSession:
+		e.newSession(0)
+	case c.ownGroup:
 		e.ownGroup(c)
 	}
 	at := func(n int) arg { return e.message.plus(8 * (1 + n)) }
@@ -211,4 +215,11 @@ func (e *entering) ownGroup(c spec) {
 		e.call("read the process group", unix.SYS_GETPID).to(group)
 		e.call("take the terminal", unix.SYS_IOCTL, num(c.terminal), num(unix.TIOCSPGRP), group.at).with(flagIgnore)
 	}
+}
+
+// newSession makes the process the leader of a session whose terminal is the
+// descriptor, as login programs do; see ioctl_tty(2).
+func (e *entering) newSession(terminal int) {
+	e.call("make a session", unix.SYS_SETSID)
+	e.call("take its terminal", unix.SYS_IOCTL, num(terminal), num(unix.TIOCSCTTY), num(0))
 }

@@ -58,6 +58,10 @@ type Command struct {
 	// does not: an interactive shell sets the terminal back to the group that
 	// it began in, which it cannot name if that is outside.
 	OwnGroup bool
+	// NewSession makes the command the leader of a session of its own, whose
+	// terminal is Files[0]; see setsid(2). The terminal is then not the caller's,
+	// and its keys, sizes and hangup reach the command by themselves.
+	NewSession bool
 }
 
 // meant ends the name of the entry that compares a path with what the policy saw.

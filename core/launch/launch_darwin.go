@@ -93,7 +93,7 @@ func Collect(stateDir string, report func(diag.Diagnostic)) error {
 // *diag.Diagnostic; nothing was executed then.
 func (s *Sandbox) Start(ctx context.Context, c Command) (*Process, error) {
 	p, err := s.box.Start(ctx, sandboxexec.Command{
-		Path: c.Path, Paths: candidates(c), Args: c.Args, Env: c.Env, Dir: c.Dir, Files: c.Files, Foreground: c.Foreground,
+		Path: c.Path, Paths: candidates(c), Args: c.Args, Env: c.Env, Dir: c.Dir, Files: c.Files, Foreground: c.Foreground, NewSession: c.NewSession,
 	})
 	if err != nil {
 		return nil, err

@@ -114,6 +114,9 @@ func (s *Sandbox) Start(ctx context.Context, c Command) (*Process, error) {
 	if len(c.Files) > 3 {
 		return nil, diag.New(diag.DescriptorDenied, "only the standard streams can be passed in on Windows", "")
 	}
+	if c.NewSession {
+		return nil, diag.New(diag.ModeUnsupported, "Windows has no sessions with terminals", "start the command without one")
+	}
 	p := &Process{sandbox: s}
 	m := winrun.Message{Path: c.Path, Args: c.Args, Env: c.Env, Dir: c.Dir}
 	if err := s.pass(p, c, &m); err != nil {

@@ -224,7 +224,7 @@ func (p *Process) saveFiles(c Command, in *inherited) {
 		if flags, err := unix.FcntlInt(f.Fd(), unix.F_GETFL, 0); err == nil {
 			p.flags = append(p.flags, savedFlag{f, flags})
 		}
-		if t, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS); err == nil && p.tty < 0 {
+		if t, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS); err == nil && p.tty < 0 && !c.NewSession {
 			p.tty, p.termios = int(f.Fd()), t
 			p.group, _ = unix.IoctlGetInt(p.tty, unix.TIOCGPGRP)
 		}

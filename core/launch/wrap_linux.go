@@ -175,7 +175,7 @@ func (s *Sandbox) startWrapped(ctx context.Context, p *Process, c Command, in *i
 	}
 	control := len(fds)
 	fds = append(fds, started.other)
-	first := wrapperProgram(argv, control, p.ownTerminal(c))
+	first := wrapperProgram(argv, control, p.ownTerminal(c), c.NewSession)
 	start, err := first.memfd()
 	if err != nil {
 		return err
@@ -284,7 +284,7 @@ func closeAll(fds []int) {
 }
 
 // wrapperProgram is the list that executes the outermost wrapper.
-func wrapperProgram(argv []string, control, terminal int) *entering {
+func wrapperProgram(argv []string, control, terminal int, newSession bool) *entering {
 	e := &entering{}
 	e.step, e.report = -1, control
 	e.call("keep the listed descriptors only", unix.SYS_CLOSE_RANGE, num(control+1), num(1<<32-1), num(0))
@@ -292,7 +292,11 @@ func wrapperProgram(argv []string, control, terminal int) *entering {
 	mask := e.words(num(0))
 	e.call("block signals", unix.SYS_RT_SIGPROCMASK, num(unix.SIG_BLOCK), e.words(num(-1)), mask, num(8))
 	e.dieWith(os.Getpid())
-	e.ownGroup(spec{terminal: terminal})
+	if newSession {
+		e.newSession(0)
+	} else {
+		e.ownGroup(spec{terminal: terminal})
+	}
 	for _, sig := range wrapperIgnores() {
 		e.disposition(sig, sigIgnore)
 	}

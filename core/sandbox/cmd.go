@@ -53,6 +53,10 @@ type Cmd struct {
 	// OwnGroup gives the command a process group of its own in any case, as an
 	// interactive shell needs.
 	OwnGroup bool
+	// NewSession makes the command the leader of a session of its own whose
+	// terminal is Stdin, a terminal that is not the caller's, such as the end of
+	// a pair that the caller made. Windows has none.
+	NewSession bool
 
 	// Cancel is called when the context of the command is done before the
 	// command is. Nil means to kill the command and its descendants.
@@ -134,7 +138,7 @@ func (c *Cmd) start() error {
 		return err
 	}
 	process, err := c.sandbox.box.Start(c.ctx, launch.Command{
-		Path: c.Path, Args: args, Env: c.environ(dir), Dir: dir, Files: files, Foreground: c.Foreground, OwnGroup: c.OwnGroup,
+		Path: c.Path, Args: args, Env: c.environ(dir), Dir: dir, Files: files, Foreground: c.Foreground, OwnGroup: c.OwnGroup, NewSession: c.NewSession,
 	})
 	c.streams.started()
 	if err != nil {

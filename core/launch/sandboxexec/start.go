@@ -38,6 +38,9 @@ type Command struct {
 	Files []*os.File // by descriptor number; nil is closed
 	// Foreground hands the terminal at Files[0] to the command's group.
 	Foreground bool
+	// NewSession makes the command the leader of a session whose terminal is
+	// Files[0].
+	NewSession bool
 }
 
 // Start starts a command in the box. It returns when the profile is proven to
@@ -136,7 +139,10 @@ func (b *Box) fork(c Command, proof *os.File) (*Process, error) {
 	}
 	attr.Files = append(attr.Files, descriptor(proof))
 	p := &Process{box: b, done: make(chan struct{}), tty: -1}
-	if c.Foreground && c.Files[0] != nil {
+	switch {
+	case c.NewSession:
+		attr.Sys = &syscall.SysProcAttr{Setsid: true, Setctty: true, Ctty: 0} // its group is its own, as with Setpgid
+	case c.Foreground && c.Files[0] != nil:
 		p.takeTerminal(attr)
 	}
 	core := b.limits.Core
