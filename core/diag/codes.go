@@ -33,6 +33,12 @@ const (
 	PluginUnsafe     Code = "plugin-unsafe"
 	PluginFailed     Code = "plugin-failed"
 	PluginHost       Code = "plugin-host-missing"
+	RequestInvalid   Code = "request-invalid"
+	TooMany          Code = "too-many"
+	SessionUnknown   Code = "session-unknown"
+	SessionExists    Code = "session-exists"
+	SessionFixed     Code = "session-fixed"
+	SessionUnsafe    Code = "session-unsafe"
 	// Notes and findings of a run.
 	GuaranteeWeakened Code = "guarantee-weakened"
 	WorkspaceSubdir   Code = "workspace-subdirectory"
@@ -88,6 +94,12 @@ func Codes() []CodeInfo {
 		{PluginUnsafe, true, "a backend plugin, or a program that it wants to be executed, can be changed by others or by commands"},
 		{PluginFailed, true, "a backend plugin did not start, did not answer in time, crashed, or answered what it may not"},
 		{PluginHost, true, "the program that hosts backend plugins, caisson-full, is not installed"},
+		{RequestInvalid, true, "a message to caisson serve or to a session is malformed, or names what is not there"},
+		{TooMany, true, "a client holds as many commands, sandboxes or open requests as it may"},
+		{SessionUnknown, true, "there is no session of that name, or it has ended"},
+		{SessionExists, true, "a session of that name is there already"},
+		{SessionFixed, true, "the policy of a session is fixed when it starts"},
+		{SessionUnsafe, true, "where sessions are held can be changed by others, or the other end belongs to another user"},
 		{GuaranteeWeakened, false, "a guarantee was given up on request"},
 		{WorkspaceSubdir, false, "the workspace is a directory inside a repository, not the repository"},
 		{NetworkFS, false, "a readable file system is itself on the network or served by a user process"},

@@ -23,10 +23,7 @@ func (s *Sandbox) inherit() {
 	if environ == nil {
 		environ = os.Environ()
 	}
-	rules := s.prepared.Resolved.Env()
-	kept, dropped := envfilter.Filter(environ, envfilter.Rules{
-		All: rules.Inherit == "all", Pass: rules.Pass, Set: rules.Set, FoldCase: s.prepared.Resolved.OS() == string(pathspec.Windows),
-	})
+	kept, dropped := s.filter(environ)
 	s.base = kept
 	for _, d := range dropped {
 		grant := diag.NewGrant(diag.GrantEnv, d.Name)
@@ -34,6 +31,20 @@ func (s *Sandbox) inherit() {
 			Code: diag.EnvDropped, Message: fmt.Sprintf("%s is not passed on: %s", diag.Quote(d.Name), d.Why), Grant: &grant,
 		})
 	}
+}
+
+// Inherited returns what of an environment, as NAME=VALUE, the policy lets
+// commands inherit: for a Cmd.Env that is another caller's than this process's.
+func (s *Sandbox) Inherited(environ []string) []string {
+	kept, _ := s.filter(environ)
+	return kept
+}
+
+func (s *Sandbox) filter(environ []string) (kept []string, dropped []envfilter.Dropped) {
+	rules := s.prepared.Resolved.Env()
+	return envfilter.Filter(environ, envfilter.Rules{
+		All: rules.Inherit == "all", Pass: rules.Pass, Set: rules.Set, FoldCase: s.prepared.Resolved.OS() == string(pathspec.Windows),
+	})
 }
 
 // environ gives the environment of a command in dir that has none of its own.

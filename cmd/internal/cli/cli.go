@@ -38,6 +38,7 @@ type program struct {
 	consumed              bytes.Buffer // what was read from stdin as a policy
 	hosting               Hosting      // nil in the lean program
 	running               []Running    // plugins that were started
+	serving               bool         // in the middle of a conversation: it cannot be handed over
 }
 
 // status is the error of an invocation that has said what there is to say.
@@ -58,6 +59,7 @@ func commands() []command {
 		{"run", outcome.Refused, (*program).runCommand},
 		{"shell", outcome.Refused, (*program).shellCommand},
 		{"sh", outcome.Refused, (*program).shCommand},
+		{"serve", statusMisuse, (*program).serveCommand},
 		{"plan", outcome.Refused, (*program).planCommand},
 		{"explain", statusMisuse, (*program).explainCommand},
 		{"policy", statusMisuse, (*program).policyCommand},

@@ -64,6 +64,9 @@ func findFull() (string, error) {
 
 // canHandOver reports whether there is a program to hand over to.
 func (p *program) canHandOver() bool {
+	if p.serving {
+		return false
+	}
 	_, err := findFull()
 	return err == nil
 }
@@ -79,6 +82,9 @@ func (p *program) handOver(why string) error {
 		}
 		return diag.New(diag.PluginHost, why+", and caisson-full, which hosts plugins, cannot be used: "+err.Error(),
 			"put "+fullName()+" of the same version into one of "+strings.Join(dirs, ", ")+"; it is built with: go build ./cmd/caisson-full")
+	}
+	if p.serving {
+		return diag.New(diag.PluginHost, why+", and a server cannot be replaced by caisson-full, which hosts plugins", "start caisson-full serve")
 	}
 	if os.Getenv(handedOver) != "" {
 		return refuse(errors.New("what bears its name is this program"))
