@@ -25,7 +25,6 @@ func TestTranscripts(t *testing.T) {
 	if err != nil || len(names) == 0 {
 		t.Fatal("no transcripts: ", err)
 	}
-	schema := newSchema(t)
 	for _, name := range names {
 		t.Run(strings.TrimSuffix(filepath.Base(name), ".jsonl"), func(t *testing.T) {
 			t.Parallel()
@@ -33,7 +32,7 @@ func TestTranscripts(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got := play(t, schema, string(text))
+			got := play(t, newSchema(t), string(text))
 			if *update {
 				if err := os.WriteFile(name, []byte(got), 0o644); err != nil {
 					t.Fatal(err)
