@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/caisson-sandbox/caisson/cmd/internal/outcome"
@@ -29,6 +30,8 @@ type command struct {
 	passed []*os.File         // descriptors of the client, kept until the end for what a command changes of them
 	pumps  []*pump
 	window *window
+	limit  *time.Timer // of timeout_ms, else nil
+	late   atomic.Bool // it ran out
 
 	ended   chan struct{}   // closed when it was reaped
 	drained chan struct{}   // closed when the client was told all that it wrote
@@ -140,6 +143,9 @@ func (c *connection) startCommand(r request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if p.TimeoutMS > 0 {
+		cmd.limit = time.AfterFunc(time.Duration(p.TimeoutMS)*time.Millisecond, cmd.expire)
+	}
 	go cmd.reap()
 	if gone {
 		cmd.abandon()
@@ -155,9 +161,6 @@ func (c *connection) startCommand(r request) (any, error) {
 // launch starts a command. What it is made of is closed again where that fails.
 func (c *connection) launch(b *box, p *startParams, files []*os.File) (*command, error) {
 	ctx, cancel := context.WithCancel(context.Background())
-	if p.TimeoutMS > 0 {
-		ctx, cancel = context.WithTimeout(context.Background(), time.Duration(p.TimeoutMS)*time.Millisecond)
-	}
 	cmd := &command{
 		box: b, cmd: b.sandbox.Command(ctx, p.Argv[0], p.Argv[1:]...), cancel: cancel, window: newWindow(p.Window),
 		ended: make(chan struct{}), drained: make(chan struct{}),
@@ -275,6 +278,12 @@ func (cmd *command) pass(p *startParams, files []*os.File) error {
 	return nil
 }
 
+// expire ends a command whose time is over. The time begins when it was started.
+func (cmd *command) expire() {
+	cmd.late.Store(true)
+	cmd.cancel()
+}
+
 // reap waits for the end of a command and for its output until then.
 func (cmd *command) reap() {
 	err := cmd.cmd.Wait()
@@ -282,6 +291,10 @@ func (cmd *command) reap() {
 		err = nil // the result tells
 	}
 	r := cmd.cmd.Result()
+	if cmd.limit != nil {
+		cmd.limit.Stop()
+	}
+	r.TimedOut = r.TimedOut || cmd.late.Load() && r.Signal != 0
 	r.Diagnostics = cmd.box.sandbox.Diagnostics()
 	cmd.outcome = outcome.Of(cmd.box.prepared, r, err)
 	cmd.outcome.Reason = cmd.box.reason
