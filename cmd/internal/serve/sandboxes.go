@@ -336,4 +336,3 @@ func (c *connection) resolve(r request) (any, error) {
 		Diagnostics []diag.Diagnostic `json:"diagnostics"`
 	}{p.Resolved, digest, append([]diag.Diagnostic{}, p.Notes...)}, nil
 }
-
