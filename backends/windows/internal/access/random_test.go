@@ -123,3 +123,12 @@ func (q question) answer() string {
 	}
 	return fmt.Sprintf("0x%x", uint32(granted))
 }
+
+// label gives a mandatory label, or mostly none.
+func (g generator) label() *ACE {
+	if g.random.IntN(4) > 0 {
+		return nil
+	}
+	levels := []SID{"S-1-16-4096", "S-1-16-8192", "S-1-16-12288", "S-1-16-16384"}
+	return &ACE{Kind: Label, Mask: Mask(1 + g.random.IntN(7)), SID: levels[g.random.IntN(len(levels))]}
+}
