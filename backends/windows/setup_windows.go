@@ -50,7 +50,16 @@ func findSetup(owner string) (Setup, naming, error) {
 			Install, Owner  string
 			Offline, Online int
 		}
-		if len(lines) == 0 || lines[0].State != "options" || json.Unmarshal([]byte(lines[0].Detail), &o) != nil || o.Owner != owner {
+		if len(lines) == 0 || lines[0].State != "options" {
+			continue
+		}
+		options := ""
+		for _, l := range lines {
+			if l.State == "options" {
+				options = l.Detail // the last: setup can be run again with others
+			}
+		}
+		if json.Unmarshal([]byte(options), &o) != nil || o.Owner != owner {
 			continue
 		}
 		s := Setup{State: "ready", Install: o.Install, Offline: o.Offline, Online: o.Online}

@@ -25,9 +25,10 @@ import (
 
 // NewRequest makes the request of a setup for the calling user: anew, or with
 // the name of the install that is there. Passwords are drawn here, by the user,
-// and sealed so that only the user can read them; the elevated part gets them
-// once, to set them.
-func NewRequest(offline, online int, reads []string) (Request, error) {
+// and sealed in the state directory so that only the user can read them; the
+// elevated part gets them to set them. Those that are sealed already stay: a
+// sandbox may be using one.
+func NewRequest(state string, offline, online int, reads []string) (Request, error) {
 	self, err := windows.GetCurrentProcessToken().GetTokenUser()
 	if err != nil {
 		return Request{}, fmt.Errorf("find out who runs this: %w", err)
@@ -63,7 +64,9 @@ func NewRequest(offline, online int, reads []string) (Request, error) {
 	r := Request{Version: Version, Setup: o, Digest: Digest(o.Changes()), Passwords: map[string]string{}}
 	without, with := o.AccountNames()
 	for _, n := range slices.Concat(without, with) {
-		if r.Passwords[n], err = password(); err != nil {
+		if plain, err := sealed(state, o.Install, n); err == nil {
+			r.Passwords[n] = plain
+		} else if r.Passwords[n], err = password(); err != nil {
 			return Request{}, err
 		}
 	}
@@ -91,11 +94,38 @@ func (r Request) Seal(state string) error {
 		if err != nil {
 			return err
 		}
-		if err := os.WriteFile(filepath.Join(dir, name+".sealed"), sealed, 0o600); err != nil {
+		// Whole or not at all: half of one would be a password that nobody has.
+		fresh := filepath.Join(dir, name+".sealed.new")
+		if err := os.WriteFile(fresh, sealed, 0o600); err != nil {
+			return err
+		}
+		if err := os.Rename(fresh, sealedFile(state, name)); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func sealedFile(state, name string) string { return filepath.Join(state, "windows", name+".sealed") }
+
+// sealed gives the password that is kept for an account.
+func sealed(state, install, name string) (string, error) {
+	text, err := os.ReadFile(sealedFile(state, name))
+	if err != nil {
+		return "", fmt.Errorf("the sealed password of %s cannot be read: %w", name, err)
+	}
+	plain, err := winapi.Unseal(text, []byte(install))
+	return string(plain), err
+}
+
+// Forget removes what the user's state has of the accounts of a setup: sealed
+// passwords and locks.
+func (o Options) Forget(state string) error {
+	files, err := filepath.Glob(filepath.Join(state, "windows", o.GroupName()+"-*"))
+	for _, f := range files {
+		err = errors.Join(err, os.Remove(f))
+	}
+	return err
 }
 
 // Found gives the options of the setup that a user has.

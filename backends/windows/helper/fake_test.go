@@ -149,6 +149,14 @@ func (f *fakeSystem) SetPassword(name, password string) error {
 	return f.change("set-password "+name, func() error { f.accounts[name].password, f.accounts[name].Locked = password, false; return nil })
 }
 
+func (f *fakeSystem) PasswordIs(name, password string) (bool, error) {
+	a := f.accounts[name]
+	if a == nil {
+		return false, ErrAbsent
+	}
+	return !a.Disabled && a.password == password, nil
+}
+
 func (f *fakeSystem) EnableAccount(name string, enabled bool) error {
 	return f.change(fmt.Sprintf("enable-account %s %t", name, enabled), func() error {
 		if f.accounts[name] == nil {

@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/caisson-sandbox/caisson/backends/windows/internal/winapi"
 	"github.com/caisson-sandbox/caisson/core/diag"
 	"github.com/caisson-sandbox/caisson/core/plan"
 )
@@ -46,7 +45,7 @@ func takeLease(state string, w *plan.Windows) (*lease, error) {
 		} else if err != nil {
 			return nil, fmt.Errorf("lock the account %s: %w", name, err)
 		}
-		if err := l.fill(dir, w.Install); err != nil {
+		if err := l.fill(state, w.Install); err != nil {
 			return nil, errors.Join(err, l.release())
 		}
 		unlock, err := exclude(dir)()
@@ -60,21 +59,15 @@ func takeLease(state string, w *plan.Windows) (*lease, error) {
 }
 
 // fill finds the account's SID and unseals its password.
-func (l *lease) fill(dir, install string) error {
+func (l *lease) fill(state, install string) error {
 	sid, err := sidOf(l.name)
 	if err != nil {
 		return diag.New(diag.LaunchFailed, "the account "+l.name+" is gone", "run caisson setup status --repair")
 	}
 	l.sid = sid.String()
-	sealed, err := os.ReadFile(filepath.Join(dir, l.name+".sealed"))
-	if err != nil {
-		return diag.New(diag.LaunchFailed, "the sealed password of "+l.name+" cannot be read: "+err.Error(), "run caisson setup status --repair")
-	}
-	plain, err := winapi.Unseal(sealed, []byte(install))
-	if err != nil {
+	if l.password, err = sealed(state, install, l.name); err != nil {
 		return diag.New(diag.LaunchFailed, err.Error(), "run caisson setup status --repair as the user who ran setup")
 	}
-	l.password = string(plain)
 	return nil
 }
 

@@ -65,6 +65,32 @@ func TestSeal(t *testing.T) {
 	}
 }
 
+// TestSealedRequest: what is sealed can be unsealed for its install alone, and
+// Forget leaves none of them.
+func TestSealedRequest(t *testing.T) {
+	state := directory(t)
+	o := Options{Install: "a1b2c3d"}
+	r := Request{Setup: o, Passwords: map[string]string{"caisson-a1b2c3d-off0": "first"}}
+	if _, err := sealed(state, o.Install, "caisson-a1b2c3d-off0"); err == nil {
+		t.Error("a password that nobody sealed")
+	}
+	if err := r.Seal(state); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := sealed(state, o.Install, "caisson-a1b2c3d-off0"); err != nil || got != "first" {
+		t.Errorf("%q, %v", got, err)
+	}
+	if got, err := sealed(state, "0000000", "caisson-a1b2c3d-off0"); err == nil {
+		t.Errorf("for another install: %q", got)
+	}
+	if err := o.Forget(state); err != nil {
+		t.Error(err)
+	}
+	if left, err := filepath.Glob(filepath.Join(state, "windows", "*")); err != nil || len(left) > 0 {
+		t.Errorf("left: %q, %v", left, err)
+	}
+}
+
 func TestDisk(t *testing.T) {
 	dir := directory(t)
 	path := filepath.Join(dir, "held")

@@ -88,6 +88,16 @@ func (Machine) SetPassword(name, password string) error {
 	return winapi.SetUserFlags(name, u.Flags&^winapi.UFLockout)
 }
 
+// PasswordIs tries a password. Whatever keeps the account from logging on with
+// it counts as no: setting it anew does no harm.
+func (Machine) PasswordIs(name, password string) (bool, error) {
+	token, err := winapi.LogOn(name, password)
+	if err != nil {
+		return false, nil
+	}
+	return true, token.Close()
+}
+
 // EnableAccount enables or disables an account.
 func (Machine) EnableAccount(name string, enabled bool) error {
 	u, code, err := winapi.User(name)

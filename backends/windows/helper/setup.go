@@ -33,7 +33,7 @@ func Setup(sys System, r Request, say func(string)) error {
 	if err != nil {
 		return err
 	}
-	if len(w.log) == 0 {
+	if have, err := Recorded(w.log); err != nil || !reflect.DeepEqual(have, r.Setup) {
 		detail, err := json.Marshal(r.Setup)
 		if err != nil {
 			return err
@@ -99,6 +99,12 @@ func (w *worker) apply(c Change, password string) error {
 	stands, err := w.stands(c)
 	if err != nil {
 		return err
+	}
+	if stands && c.Kind == KindAccount {
+		// The caller's sealed one may not be the account's any more.
+		if stands, err = w.sys.PasswordIs(c.Name, password); err != nil {
+			return err
+		}
 	}
 	if known && last.State == "done" && stands {
 		return nil
@@ -311,12 +317,18 @@ func (w *worker) verify() error {
 	return nil
 }
 
-// Recorded gives the options of a setup from its log.
+// Recorded gives the options of a setup from its log: the last ones, since a
+// setup can be run again with others.
 func Recorded(log []LogEntry) (Options, error) {
 	var o Options
 	if len(log) == 0 || log[0].State != "options" {
 		return o, errors.New("the log does not begin with the options of setup")
 	}
-	err := json.Unmarshal([]byte(log[0].Detail), &o)
-	return o, err
+	for _, e := range slices.Backward(log) {
+		if e.State == "options" {
+			err := json.Unmarshal([]byte(e.Detail), &o)
+			return o, err
+		}
+	}
+	return o, nil
 }

@@ -38,6 +38,9 @@ type System interface {
 	// not expire and that the account cannot change.
 	AddAccount(name, comment, password string) error
 	SetPassword(name, password string) error
+	// PasswordIs reports whether an account that is enabled has a password, by
+	// logging on with it. Of a disabled one it says no.
+	PasswordIs(name, password string) (bool, error)
 	EnableAccount(name string, enabled bool) error
 	DeleteAccount(name string) error
 	// AddMember adds to a group: one of ours by name, or one of the system by SID.

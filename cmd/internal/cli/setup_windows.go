@@ -22,14 +22,15 @@ import (
 // setupInstall makes what is missing. The passwords are sealed before they are
 // set: what is set can be unsealed in any case.
 func (p *program) setupInstall(c setupChoices) error {
-	r, err := helper.NewRequest(c.offline, c.online, homeReads())
+	state := policy.OSHost().OwnDirs().State
+	r, err := helper.NewRequest(state, c.offline, c.online, homeReads())
 	if err != nil {
 		return err
 	}
 	if err := p.agree("setup will do this:", helper.Describe(r.Setup.Changes()), c.yes); err != nil {
 		return err
 	}
-	if err := r.Seal(policy.OSHost().OwnDirs().State); err != nil {
+	if err := r.Seal(state); err != nil {
 		return fmt.Errorf("seal the passwords: %w", err)
 	}
 	return helper.Ask("setup", r, p.tellChange)
@@ -142,7 +143,10 @@ func (p *program) setupUninstall(c setupChoices) error {
 	if err := p.agree("this will be undone:", helper.Describe(o.Changes()), c.yes); err != nil {
 		return err
 	}
-	return helper.Ask("teardown", helper.Request{Version: helper.Version, Setup: o, Passwords: map[string]string{}}, p.tellChange)
+	if err := helper.Ask("teardown", helper.Request{Version: helper.Version, Setup: o, Passwords: map[string]string{}}, p.tellChange); err != nil {
+		return err
+	}
+	return o.Forget(policy.OSHost().OwnDirs().State)
 }
 
 // agree prints what will be done, and asks.

@@ -31,6 +31,20 @@ func Restrict(token windows.Token, flags uint32, deny, restricting []*windows.SI
 	return made, nil
 }
 
+// LogOn logs a local account on as at the console, and gives its token.
+func LogOn(name, password string) (windows.Token, error) {
+	const interactive, standard = 2, 0 // LOGON32_LOGON_INTERACTIVE, LOGON32_PROVIDER_DEFAULT
+	user, domain, secret, err := three(name, ".", password)
+	if err != nil {
+		return 0, err
+	}
+	var token windows.Token
+	if err := LogonUser(user, domain, secret, interactive, standard, &token); err != nil {
+		return 0, fmt.Errorf("log on as %s: %w", name, err)
+	}
+	return token, nil
+}
+
 // RestrictingSIDs reads a token's restricting SIDs back.
 func RestrictingSIDs(token windows.Token) ([]*windows.SID, error) {
 	buffer, err := information(token, windows.TokenRestrictedSids)
