@@ -29,7 +29,9 @@ func offers(f Facts) guarantee.Set {
 	} {
 		s[id] = guarantee.Claim{By: guarantee.ByKernel}
 	}
-	if !f.Notify {
+	if f.Notify {
+		s[guarantee.DenialsReported] = guarantee.Claim{By: guarantee.ByLaunch}
+	} else {
 		delete(s, guarantee.UnixConfined)
 	}
 	if f.root() {
@@ -59,6 +61,9 @@ func claims(f Facts, r *policy.Resolved, served []mount) (guarantee.Set, []plan.
 	s := offers(f)
 	if s == nil {
 		s = guarantee.Set{}
+	}
+	if !traced(f, r) {
+		delete(s, guarantee.DenialsReported) // it costs, so it is done where it is asked for
 	}
 	if r.Network().Mode == policy.Online {
 		delete(s, guarantee.NetOffline)
@@ -119,7 +124,8 @@ func unmet(f Facts, id guarantee.ID) plan.Unmet {
 	case guarantee.LimitProcesses:
 		u.Reason, u.Remedy = "the kernel does not count the tasks of a root caller, see RLIMIT_NPROC in getrlimit(2)", "run caisson as an ordinary user"
 	case guarantee.DenialsReported:
-		u.Reason = "denials are not observed by this version"
+		u.Reason = "the kernel cannot show calls to a supervisor without disturbing the command"
+		u.Remedy = "use Linux 5.19 or later"
 	default:
 		u.Reason = "this backend does not uphold it"
 	}

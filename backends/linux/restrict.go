@@ -15,7 +15,7 @@ func restrictions(f Facts, r *policy.Resolved, mounts []plan.Step) []plan.Step {
 	if f.Notify {
 		steps = append(steps, plan.Broker{Allow: r.Network().Unix})
 	}
-	return append(steps, plan.Privileges{}, landlock(f, mounts), filter(filterOptions{Broker: f.Notify}))
+	return append(steps, plan.Privileges{}, landlock(f, mounts), filter(filterOptions{Broker: f.Notify, Observe: traced(f, r)}))
 }
 
 // limits bounds core files to 1 byte: a piped core_pattern runs a program of

@@ -20,6 +20,8 @@ type filterOptions struct {
 	// SharedPIDs is set where the commands have no pid namespace of their own:
 	// calls that take a process id then reach processes outside.
 	SharedPIDs bool
+	// Observe has the supervisor see calls that name files.
+	Observe bool
 }
 
 // Filter returns the system call rules of a sandbox for backends that have other
@@ -54,6 +56,9 @@ func filter(o filterOptions) plan.Seccomp {
 	if o.BrokerBind {
 		rules = append(rules, plan.SeccompRule{Calls: calls("bind"), Action: "notify",
 			Why: "the supervisor must know which sockets were bound inside"})
+	}
+	if o.Observe {
+		rules = append(rules, observeRules()...)
 	}
 	return plan.Seccomp{Newest: newestCall, Rules: rules}
 }

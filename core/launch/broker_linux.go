@@ -8,6 +8,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -31,6 +32,9 @@ type broker struct {
 	allow    []unix.Stat_t // sockets granted by name
 	network  bool          // the network is the host's: abstract names are too
 	slots    chan struct{}
+	observes map[int32]observed // calls that the kernel goes on with
+	told     func(Attempt)      // nil: nobody asks
+	looks    atomic.Int32       // at the sockets of the host
 }
 
 const (
@@ -41,13 +45,14 @@ const (
 
 // serve answers the calls of one command, and of all that inherit its filter,
 // until none is left. Beside wrappers the command has a network of its own, as
-// it proved, and diag is its and closed then.
-func (s *Sandbox) serve(listener int, diag *unixDiag) error {
+// it proved, and diag is its and closed then. What came to nothing is told.
+func (s *Sandbox) serve(listener int, diag *unixDiag, told func(Attempt)) error {
 	if err := unix.SetNonblock(listener, true); err != nil {
 		unix.Close(listener)
 		return fmt.Errorf("listener: %w", err)
 	}
-	b := &broker{sandbox: s, listener: os.NewFile(uintptr(listener), "seccomp listener"), slots: make(chan struct{}, brokerSlots), diag: diag, network: s.wrapped == nil}
+	b := &broker{sandbox: s, listener: os.NewFile(uintptr(listener), "seccomp listener"), slots: make(chan struct{}, brokerSlots), diag: diag, network: s.wrapped == nil,
+		observes: observing(s.plan), told: told}
 	for _, step := range s.plan.Steps {
 		switch st := step.(type) {
 		case plan.Namespaces:
@@ -126,9 +131,19 @@ func (b *broker) loop() {
 		b.slots <- struct{}{}
 		go func() {
 			defer func() { <-b.slots }()
-			_ = raw.Control(func(fd uintptr) { n.answer(int(fd), b.connect(&n, int(fd))) })
+			_ = raw.Control(func(fd uintptr) { b.handle(&n, int(fd)) })
 		}()
 	}
+}
+
+// handle ends the waiting of one call.
+func (b *broker) handle(n *notification, listener int) {
+	if o, ok := b.observes[n.nr]; ok {
+		b.observe(n, listener, o)
+		n.proceed(listener)
+		return
+	}
+	n.answer(listener, b.connect(n, listener))
 }
 
 // connect does the call of a notification and returns its errno.
@@ -169,7 +184,11 @@ func (b *broker) connect(n *notification, listener int) unix.Errno {
 			return b.connectUnix(n, listener, socket, addr)
 		}
 	}
-	return b.connectSocket(n, listener, socket, addr)
+	errno = b.connectSocket(n, listener, socket, addr)
+	if errno != 0 {
+		b.tellInternet(socket, addr, errno)
+	}
+	return errno
 }
 
 func errnoOf(err error) unix.Errno {

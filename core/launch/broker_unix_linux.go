@@ -29,6 +29,13 @@ func (b *broker) connectUnix(n *notification, listener, socket int, addr []byte)
 	if i := strings.IndexByte(name, 0); i >= 0 {
 		name = name[:i]
 	}
+	errno := b.connectNamed(n, listener, socket, name)
+	b.tellUnix(n, name, errno)
+	return errno
+}
+
+// connectNamed connects to the socket of a path.
+func (b *broker) connectNamed(n *notification, listener, socket int, name string) unix.Errno {
 	inode, errno := resolveInside(int(n.pid), name)
 	if errno != 0 {
 		return errno

@@ -162,6 +162,7 @@ func (s *Sandbox) start(ctx context.Context, p *Process, c Command, in *inherite
 	if err != nil {
 		return err
 	}
+	list.serve = func(listener int) error { return s.serve(listener, s.diag, c.Attempted) }
 	return s.startList(ctx, p, list, in)
 }
 
@@ -184,21 +185,14 @@ func (s *Sandbox) startList(ctx context.Context, p *Process, list *entering, in 
 	}
 	ctl.handedOver()
 	defer reap(first)
-	listener, err := list.followUntil(ctx, ctl, p, s.plan)
-	if err != nil {
+	if err := list.followUntil(ctx, ctl, p, s.plan); err != nil {
 		p.learnPid(ctl)
 		_ = unix.Kill(first, unix.SIGKILL)
 		if p.pid != 0 {
 			_ = unix.Kill(p.pid, unix.SIGKILL)
 			reap(p.pid)
 		}
-		if listener >= 0 {
-			unix.Close(listener)
-		}
 		return err
-	}
-	if listener >= 0 {
-		return s.serve(listener, s.diag)
 	}
 	return nil
 }
@@ -222,13 +216,13 @@ func (p *Process) learnPid(ctl *control) {
 }
 
 // followUntil follows until the command executes or ctx ends.
-func (e *entering) followUntil(ctx context.Context, ctl *control, p *Process, pl *plan.Plan) (listener int, err error) {
+func (e *entering) followUntil(ctx context.Context, ctl *control, p *Process, pl *plan.Plan) error {
 	if ctx.Done() == nil {
 		return e.follow(ctl, p, pl)
 	}
 	wake, err := unix.Eventfd(0, unix.EFD_CLOEXEC)
 	if err != nil {
-		return -1, fmt.Errorf("eventfd: %w", err)
+		return fmt.Errorf("eventfd: %w", err)
 	}
 	defer unix.Close(wake)
 	woken := make(chan struct{})
@@ -237,7 +231,7 @@ func (e *entering) followUntil(ctx context.Context, ctl *control, p *Process, pl
 		close(woken)
 	})
 	ctl.wake = wake
-	listener, err = e.follow(ctl, p, pl)
+	err = e.follow(ctl, p, pl)
 	ctl.wake = -1 // what is read from now on must be known whatever ctx says
 	if !stop() {
 		<-woken
@@ -245,45 +239,49 @@ func (e *entering) followUntil(ctx context.Context, ctl *control, p *Process, pl
 	if errors.Is(err, errWoken) {
 		err = ctx.Err()
 	}
-	return listener, err
+	return err
 }
 
 // follow reads the reports of the list until the command executes, which it does
-// only when its id is known and what it attested was judged.
-func (e *entering) follow(ctl *control, p *Process, pl *plan.Plan) (listener int, err error) {
-	listener = -1
-	attested, released := false, false
+// only when its id is known and what it attested was judged. Calls are answered
+// from the moment that the listener arrives: the one that executes the command
+// may be observed.
+func (e *entering) follow(ctl *control, p *Process, pl *plan.Plan) error {
+	served, attested, released := false, false, false
 	for {
 		if p.pid != 0 && attested && !released {
 			if err := ctl.letGo(); err != nil {
-				return listener, err
+				return err
 			}
 			released = true
 		}
 		m, err := ctl.receive()
 		switch {
 		case err != nil:
-			return listener, err
+			return err
 		case m == nil:
 			if !released {
-				return listener, errors.New("the launch list ended early")
+				return errors.New("the launch list ended early")
 			}
-			return listener, nil
+			return nil
 		case len(m.words) == 1 && p.pid == 0:
 			p.pid = int(m.words[0])
 		case len(m.words) == 2:
-			return listener, e.failureOf(m.words, pl.Steps)
-		case len(m.words) > 2 && m.words[0] == msgListener && len(m.fds) == 1 && listener < 0:
-			listener = m.fds[0]
+			return e.failureOf(m.words, pl.Steps)
+		case len(m.words) > 2 && m.words[0] == msgListener && len(m.fds) == 1 && !served:
+			served = true
+			if err := e.serve(m.fds[0]); err != nil {
+				return err
+			}
 		case len(m.words) > 2 && m.words[0] == msgReopened:
 			p.reopened = append(p.reopened, m.fds...)
 		case len(m.words) == len(pl.Steps)/64+2+attestWords && m.words[0] == msgAttest && !attested:
 			attested = true
 			if err := e.attest(m.words[1:], pl); err != nil {
-				return listener, diag.New(diag.AttestFailed, err.Error(), "")
+				return diag.New(diag.AttestFailed, err.Error(), "")
 			}
 		default:
-			return listener, errors.New("unexpected message of a launch list")
+			return errors.New("unexpected message of a launch list")
 		}
 	}
 }

@@ -22,6 +22,7 @@ type entering struct {
 	message arg // "attest" and what follows, see attestation
 	mask    arg // the caller's signal mask
 	steps   int
+	serve   func(listener int) error // what answers the calls of the command
 }
 
 // spec is what the supervisor knows of one command.

@@ -62,6 +62,11 @@ type Command struct {
 	// terminal is Files[0]; see setsid(2). The terminal is then not the caller's,
 	// and its keys, sizes and hangup reach the command by themselves.
 	NewSession bool
+	// Attempted is called with what the command and its descendants try, while
+	// the one who tries waits; from any goroutine, and as long as one of them
+	// lives. It must not block. Where the plan observes nothing, only connects
+	// that came to nothing are told.
+	Attempted func(Attempt)
 }
 
 // meant ends the name of the entry that compares a path with what the policy saw.

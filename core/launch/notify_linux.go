@@ -51,6 +51,13 @@ func (n *notification) answer(fd int, errno unix.Errno) {
 	_ = ioctl(fd, notifSend, unsafe.Pointer(&r)) // fails where the caller is gone
 }
 
+// proceed lets the kernel execute the call, whatever its arguments point to by
+// then: it is for calls that are watched, never for those that are decided upon.
+func (n *notification) proceed(fd int) {
+	r := response{id: n.id, flags: unix.SECCOMP_USER_NOTIF_FLAG_CONTINUE}
+	_ = ioctl(fd, notifSend, unsafe.Pointer(&r)) // fails where the caller is gone
+}
+
 func ioctl(fd int, request uintptr, arg unsafe.Pointer) error {
 	for {
 		_, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), request, uintptr(arg))

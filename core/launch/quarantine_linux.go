@@ -84,7 +84,8 @@ func (w *watch) tellMoves() {
 }
 
 func movedAway(name, to, when string) diag.Diagnostic {
-	return diag.Diagnostic{Code: diag.Quarantined,
+	grant := diag.NewGrant(diag.GrantUnprotect, name)
+	return diag.Diagnostic{Code: diag.Quarantined, Grant: &grant,
 		Message: fmt.Sprintf("%s appeared %s and may run code outside the sandbox; it was moved to %s", diag.Quote(name), when, diag.Quote(to)),
 		Remedy:  "if it is wanted: mv -nT -- " + diag.Quote(to) + " " + diag.Quote(name)}
 }

@@ -193,7 +193,7 @@ func (s *Sandbox) startWrapped(ctx context.Context, p *Process, c Command, in *i
 	}
 	if err == nil && answering != nil {
 		diag := &unixDiag{fd: answering[1]}
-		if err = s.serve(answering[0], diag); err != nil {
+		if err = s.serve(answering[0], diag, c.Attempted); err != nil {
 			diag.close()
 		}
 		answering = nil

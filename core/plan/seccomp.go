@@ -2,6 +2,8 @@
 
 package plan
 
+import "slices"
+
 // Seccomp filters the system calls of the commands, see seccomp(2). Rules are
 // looked at in order; a call for which none holds is allowed if its number is
 // at most Newest, the newest one known when the plan was made, and ENOSYS
@@ -13,7 +15,9 @@ type Seccomp struct {
 }
 
 // SeccompRule says what happens with some system calls. Action is "errno"
-// (the call fails with Errno), "notify" (the supervisor answers) or "kill".
+// (the call fails with Errno), "notify" (the supervisor answers), "observe"
+// (the supervisor is told, and the kernel goes on) or "kill". Only calls of
+// [Observed] can be observed: what "observe" says decides nothing.
 // If When is not empty the action is taken only where every condition holds;
 // several rules may name one call, the first that matches is taken.
 type SeccompRule struct {
@@ -34,4 +38,18 @@ type SeccompCondition struct {
 	Mask  uint64 `json:"mask"`
 	Op    string `json:"op"`
 	Value uint64 `json:"value"`
+}
+
+// Observed lists the system calls that a rule may observe: those that name
+// files, to open, look at, execute or change. The caller owns the slice.
+func Observed() []string {
+	return slices.Concat(
+		[]string{"open", "openat", "creat"},
+		[]string{"execve", "execveat"},
+		[]string{"stat", "lstat", "newfstatat", "statx", "access", "faccessat", "faccessat2", "readlink", "readlinkat", "chdir"},
+		[]string{"mkdir", "mkdirat", "mknod", "mknodat", "symlink", "symlinkat", "link", "linkat"},
+		[]string{"unlink", "unlinkat", "rmdir", "rename", "renameat", "renameat2"},
+		[]string{"chmod", "fchmodat", "fchmodat2", "chown", "lchown", "fchownat", "utime", "utimes", "futimesat", "utimensat"},
+		[]string{"truncate", "setxattr", "lsetxattr", "removexattr", "lremovexattr"},
+	)
 }

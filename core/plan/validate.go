@@ -231,11 +231,18 @@ func checkSeccomp(st Seccomp) error {
 		if len(r.Calls) == 0 {
 			return fmt.Errorf("a rule names no call")
 		}
-		if err := oneOf("action", r.Action, "errno", "notify", "kill"); err != nil {
+		if err := oneOf("action", r.Action, "errno", "notify", "observe", "kill"); err != nil {
 			return err
 		}
 		if isErrno := strings.HasPrefix(r.Errno, "E"); isErrno != (r.Action == "errno") || r.Errno != "" && !isErrno {
 			return fmt.Errorf("errno %q with action %q", r.Errno, r.Action)
+		}
+		if r.Action == "observe" {
+			for _, name := range r.Calls {
+				if !slices.Contains(Observed(), name) {
+					return fmt.Errorf("the call %q cannot be observed", name)
+				}
+			}
 		}
 		for _, c := range r.When {
 			if c.Arg < 0 || c.Arg > 5 {

@@ -154,8 +154,12 @@ func checkWrap(st Wrap) error {
 // checkBeside refuses steps that a wrapper takes the place of.
 func (p *Plan) checkBeside() error {
 	for i, s := range p.Steps {
-		switch s.(type) {
-		case Wrap, Hold, Watch, Broker, Seccomp:
+		switch st := s.(type) {
+		case Seccomp:
+			if slices.ContainsFunc(st.Rules, func(r SeccompRule) bool { return r.Action == "observe" }) {
+				return invalid("step %d, %s: calls cannot be observed beside wrap", i, s.Name()) // the execution of the command would wait
+			}
+		case Wrap, Hold, Watch, Broker:
 		default:
 			return invalid("step %d, %s, cannot stand beside wrap", i, s.Name())
 		}

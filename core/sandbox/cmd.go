@@ -70,6 +70,7 @@ type Cmd struct {
 	ctx     context.Context
 	process *launch.Process
 	streams streams
+	denied  *denials
 	began   time.Time
 	watched chan watched  // receives once when the context is no longer watched
 	ended   chan struct{} // closed when the command was reaped; the next three are set then
@@ -137,8 +138,10 @@ func (c *Cmd) start() error {
 	if err := c.sandbox.admit(); err != nil {
 		return err
 	}
+	c.denied = newDenials(c.sandbox.prepared.options.Denied)
 	process, err := c.sandbox.box.Start(c.ctx, launch.Command{
 		Path: c.Path, Args: args, Env: c.environ(dir), Dir: dir, Files: files, Foreground: c.Foreground, OwnGroup: c.OwnGroup, NewSession: c.NewSession,
+		Attempted: c.sandbox.attempted(c.denied),
 	})
 	c.streams.started()
 	if err != nil {
@@ -232,6 +235,7 @@ func (c *Cmd) Wait() error {
 	err := c.waitErr
 	if err == nil {
 		c.sandbox.fill(&c.result, c.status, errors.Is(w.err, context.DeadlineExceeded))
+		c.sandbox.setDenials(&c.result, c.denied)
 		err = c.result.err()
 	}
 	if err == nil && w.err != nil {

@@ -49,6 +49,11 @@ func (p *Prepared) Explain(target string) (Explanation, error) {
 	if err != nil {
 		return Explanation{}, err
 	}
+	return p.explainReal(real), nil
+}
+
+// explainReal explains a path whose links are followed already.
+func (p *Prepared) explainReal(real string) Explanation {
 	e := p.Resolved.Explain(real, policy.OSHost())
 	out := Explanation{Target: e.Target, Read: &e.Read, Write: &e.Write, Rule: e.Rule, Remedy: e.Remedy, Grant: e.Grant}
 	if private := p.privateOver(real); e.Rule.Access != policy.Hidden.String() && private != "" {
@@ -63,7 +68,7 @@ func (p *Prepared) Explain(target string) (Explanation, error) {
 			out.Grant = nil
 		}
 	}
-	return out, nil
+	return out
 }
 
 // privateOver returns the private directory of the sandbox that takes the

@@ -26,18 +26,13 @@ type Result struct {
 	Elapsed              time.Duration
 	UserTime, SystemTime time.Duration
 	MaxRSS               int64 // the most memory that one of its processes held at once, in bytes
-	// Denials is what was refused inside; nil means that it was not observed.
-	Denials []Denial
+	// Denials is what was refused inside. Nil means that it was not observed:
+	// unless the policy requires events.denials, only what caisson itself refused
+	// is known. DenialsMore are those beyond the first of a bounded number.
+	Denials     []Denial
+	DenialsMore int
 	// Diagnostics are the findings of the sandbox until the command's end.
 	Diagnostics []diag.Diagnostic
-}
-
-// Denial is one act that was refused inside.
-type Denial struct {
-	Operation string      `json:"operation"` // "read", "write", "connect", …
-	Target    string      `json:"target"`    // a path, or host:port
-	Rule      string      `json:"rule"`      // where the rule comes from
-	Grant     *diag.Grant `json:"grant"`     // nil: no grant helps
 }
 
 // ExitError is the error of a command that was started and did not succeed.
@@ -86,6 +81,18 @@ func (s *Sandbox) fill(r *Result, status launch.Status, deadline bool) {
 	}
 	r.TimedOut = r.Limit == "time" || deadline
 	r.Diagnostics = slices.Clone(s.notes)
+}
+
+// setDenials notes what was denied to a command, and by the sandbox as a whole.
+func (s *Sandbox) setDenials(r *Result, own *denials) {
+	for _, d := range []*denials{own, s.denied} {
+		list, more := d.all()
+		r.Denials = append(r.Denials, list...)
+		r.DenialsMore += more
+	}
+	if r.Denials == nil && s.traced() {
+		r.Denials = []Denial{}
+	}
 }
 
 // refused gives the result of a command that was not started for err.

@@ -58,6 +58,10 @@ type Options struct {
 	// Report is called with every finding, notes of the policy included, from
 	// any goroutine. They are also kept for Diagnostics.
 	Report func(diag.Diagnostic)
+	// Denied is called as it happens with what is denied, once for each thing
+	// and command and for a bounded number of them, from any goroutine. The
+	// command waits meanwhile.
+	Denied func(Denial)
 	// Terminal is the path of the caller's terminal; "" means the one that the
 	// standard streams of this process are connected to, if any.
 	Terminal string
@@ -69,6 +73,7 @@ type Sandbox struct {
 	box      *launch.Sandbox
 	base     []string // what commands inherit, before the edits of the plan
 	report   func(diag.Diagnostic)
+	denied   *denials    // by the watch
 	limit    *time.Timer // the time limit, nil without one
 	closing  sync.Once
 	closeErr error
@@ -116,7 +121,7 @@ func (p *Prepared) open(ctx context.Context) (*Sandbox, error) {
 	if p.options.Host != nil {
 		return nil, diag.New(diag.ModeUnsupported, "the plan is for another machine", "look at it there")
 	}
-	s := &Sandbox{prepared: p, report: p.options.Report, notes: slices.Clone(p.Notes)}
+	s := &Sandbox{prepared: p, report: p.options.Report, notes: slices.Clone(p.Notes), denied: newDenials(p.options.Denied)}
 	s.inherit()
 	notes := slices.Clone(s.notes)
 	if dir := p.Resolved.CacheDir(); dir != "" {
@@ -210,6 +215,10 @@ func (s *Sandbox) found(d diag.Diagnostic) {
 	s.mu.Lock()
 	s.notes = append(s.notes, d)
 	s.mu.Unlock()
+	if d.Code == diag.Quarantined && d.Grant != nil {
+		e := s.prepared.explainReal(d.Grant.Value)
+		s.denied.add(d.Grant.Value, Denial{Source: "watch", Operation: string(launch.ActCreate), Target: d.Grant.Value, Rule: e.Rule, Layer: e.Rule.Origin.Layer(), Remedy: e.Remedy, Grant: e.Grant})
+	}
 	if s.report != nil {
 		s.report(d)
 	}

@@ -130,6 +130,7 @@ func (j *job) run(ctx context.Context, args []string) error {
 	result.Diagnostics = sb.Diagnostics()
 	if err == nil {
 		result.Diagnostics = append(result.Diagnostics, j.hint(prepared, result)...)
+		j.tellDenials(result)
 	}
 	if err := j.finish(out, prepared, result, err); err != nil {
 		return err
@@ -152,7 +153,7 @@ func (j *job) prepare(ctx context.Context) (*sandbox.Prepared, error) {
 	for _, d := range notes {
 		j.found(d)
 	}
-	return j.program.prepare(ctx, &j.flags, p, sandbox.Options{Report: j.found, Environ: j.environ})
+	return j.program.prepare(ctx, &j.flags, p, sandbox.Options{Report: j.found, Denied: j.denied, Environ: j.environ})
 }
 
 // command runs one command. The error is nil once it was started.

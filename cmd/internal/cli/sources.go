@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/caisson-sandbox/caisson/core/diag"
+	"github.com/caisson-sandbox/caisson/core/guarantee"
 	"github.com/caisson-sandbox/caisson/core/pathspec"
 	"github.com/caisson-sandbox/caisson/core/policy"
 )
@@ -77,6 +78,9 @@ func (f *flags) said() (policy.Policy, error) {
 	}
 	one("env-inherit", "env.inherit", f.envInherit)
 	set("--require", "require", f.require...)
+	if f.trace {
+		set("--trace-denials", "require", string(guarantee.DenialsReported))
+	}
 	set("--allow-weaker", "allow-weaker", f.weaker...)
 	one("timeout", "limits.time", f.timeout)
 	one("memory", "limits.memory", f.memory)

@@ -38,6 +38,7 @@ type Outcome struct {
 	ElapsedMS    int64             `json:"elapsed_ms"`
 	Usage        Usage             `json:"usage"`
 	Denials      []sandbox.Denial  `json:"denials"` // null: not observed
+	DenialsMore  int               `json:"denials_more,omitempty"`
 	Diagnostics  []diag.Diagnostic `json:"diagnostics"`
 	Reason       string            `json:"reason,omitempty"` // the text of --reason
 }
@@ -68,6 +69,7 @@ func Of(p *sandbox.Prepared, r sandbox.Result, err error) Outcome {
 		ElapsedMS:   r.Elapsed.Milliseconds(),
 		Usage:       Usage{r.UserTime.Milliseconds(), r.SystemTime.Milliseconds(), r.MaxRSS},
 		Denials:     r.Denials,
+		DenialsMore: r.DenialsMore,
 		Diagnostics: append([]diag.Diagnostic{}, r.Diagnostics...),
 	}
 	if r.Signal != 0 {

@@ -72,7 +72,7 @@ func resultOf(r plan.SeccompRule) (uint32, error) {
 	switch r.Action {
 	case "kill":
 		return retKill, nil
-	case "notify":
+	case "notify", "observe": // which one is the supervisor's to know
 		return retNotify, nil
 	case "errno":
 		n, ok := errnos[r.Errno]
