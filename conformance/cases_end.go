@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/caisson-sandbox/caisson/conformance/internal/act"
@@ -16,7 +15,6 @@ import (
 const (
 	meansResidue = "The sandbox or its command leaves things on the host that nobody asked for and nobody removes; they fill disks, and mislead the next run."
 	meansLimit   = "A command that goes wild takes the machine with it, or the agent's whole evening."
-	meansDenials = "Neither a person nor an agent learns what was denied, and so what would have to be allowed."
 )
 
 func residueCases() []Case {
@@ -141,15 +139,4 @@ func limitCases() []Case {
 			t.Harm(t.goesOn(path), "a process goes on after the sandbox's time")
 		}),
 	}
-}
-
-func denialCases() []Case {
-	return []Case{{ID: "denial-01", Title: "a denied write is reported", Guarantee: guarantee.DenialsReported, Clause: string(guarantee.DenialsReported),
-		Requirement: Must, Meaning: meansDenials, run: func(t *T) {
-			path := t.Out("denied")
-			t.Do(act.Request{Op: "write", Path: path, Data: "x"})
-			exit := t.helper.Wait()
-			named := slices.ContainsFunc(exit.Denied, func(d string) bool { return strings.Contains(d, path) })
-			t.Harm(!named, "no denial names %s", path)
-		}}}
 }

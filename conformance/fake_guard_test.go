@@ -3,10 +3,12 @@
 package conformance
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 
 	"github.com/caisson-sandbox/caisson/backends/fake"
@@ -198,12 +200,36 @@ func (g *guard) decide(a fake.Act) (fake.Act, error) {
 	a.Child = g.child
 	commit, err := g.m.Decide(a)
 	var denied *fake.Denied
-	if errors.As(err, &denied) && denied.Guarantee != "" && !g.m.Leaky("denials.silent") {
-		f, other := os.OpenFile(filepath.Join(g.m.Dir, "denials"), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o666)
-		if other == nil {
-			fmt.Fprintln(f, denied.Target)
-			f.Close()
-		}
+	switch {
+	case errors.As(err, &denied) && denied.Guarantee != "":
+		g.report(a.Op, denied.Target)
+	case err == nil && g.m.Leaky("denials.noise"):
+		g.report(a.Op, a.Path)
 	}
 	return commit, err
+}
+
+// report notes a denial for whoever waits for the command.
+func (g *guard) report(op fake.Op, target string) {
+	const enough = 64
+	looks := []fake.Op{fake.Read, fake.List, fake.Walk, fake.Look, fake.Execute}
+	changes := []fake.Op{fake.Change, fake.Truncate, fake.Mode, fake.Times, fake.Owner, fake.Attribute, fake.Remove, fake.RemoveTree, fake.Rename}
+	switch {
+	case g.m.Leaky("denials.silent"), op == fake.Connect && g.m.Leaky("denials.files-only"),
+		slices.Contains(looks, op) && g.m.Leaky("denials.writes-only"), slices.Contains(changes, op) && g.m.Leaky("denials.creates-only"):
+		return
+	}
+	if !g.m.Leaky("denials.raw") {
+		target = strconv.QuoteToASCII(target)
+		target = target[1 : len(target)-1]
+	}
+	name := filepath.Join(g.m.Dir, "denials")
+	if text, err := os.ReadFile(name); err == nil && bytes.Count(text, []byte("\x00")) >= enough && !g.m.Leaky("denials.unbounded") {
+		return
+	}
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o666)
+	if err == nil {
+		fmt.Fprint(f, target+"\x00")
+		f.Close()
+	}
 }

@@ -244,7 +244,7 @@ func (s *fakeSandbox) environ() (env, scrub []string) {
 // denials are the targets that monitors noted.
 func (s *fakeSandbox) denials() []string {
 	text, _ := os.ReadFile(filepath.Join(s.order.Dir, "denials"))
-	return slices.DeleteFunc(strings.Split(string(text), "\n"), func(d string) bool { return d == "" })
+	return slices.DeleteFunc(strings.Split(string(text), "\x00"), func(d string) bool { return d == "" })
 }
 
 // next makes the order of one more command.

@@ -196,5 +196,11 @@ func launchLeaks() []leak {
 		l("limit.time", guarantee.LimitTime, "ignores the limit of time"),
 		l("limit.time-command", guarantee.LimitTime, "ends the command when time is over, and nothing else"),
 		l("denials.silent", guarantee.DenialsReported, "denies and does not say so"),
+		l("denials.files-only", guarantee.DenialsReported, "says nothing of refused connects"),
+		l("denials.writes-only", guarantee.DenialsReported, "says nothing of refused reads"),
+		l("denials.creates-only", guarantee.DenialsReported, "says nothing of refused changes"),
+		l("denials.noise", guarantee.DenialsReported, "reports what it allows as well"),
+		l("denials.raw", guarantee.DenialsReported, "reports names as they are"),
+		l("denials.unbounded", guarantee.DenialsReported, "reports without end"),
 	}
 }

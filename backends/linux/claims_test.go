@@ -102,7 +102,8 @@ func TestClaims(t *testing.T) {
 		{name: "a user's processes", id: guarantee.LimitProcesses, claimed: true},
 		{name: "root's processes", id: guarantee.LimitProcesses, facts: func(f *Facts) { f.UID = 0 }, reason: "root caller", weaker: true},
 		{name: "memory", id: guarantee.LimitMemory, reason: "control group", weaker: true},
-		{name: "denials", id: guarantee.DenialsReported, reason: "not observed", weaker: true},
+		{name: "denials", id: guarantee.DenialsReported, claimed: true},
+		{name: "denials without notification", id: guarantee.DenialsReported, facts: func(f *Facts) { f.Notify = false }, reason: "show calls to a supervisor", weaker: true},
 		{name: "allowlist", id: guarantee.NetAllowlist, reason: "between offline and online"},
 	} {
 		f := userFacts()

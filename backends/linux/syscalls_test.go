@@ -224,3 +224,54 @@ func verdict(t *testing.T, s plan.Seccomp, c seccomp.Call) string {
 	}
 	return v.String()
 }
+
+// TestObserveWeakensNothing compares filters with and without observation over
+// every call and over arguments that rules look at: what is refused, answered or
+// killed stays so, and of what is allowed only calls that name files are shown.
+func TestObserveWeakensNothing(t *testing.T) {
+	t.Parallel()
+	values := []uint64{0, 1, 2, 5, 10, 16, 17, 0x41, 0x1000, 0x5412, 0x5413, 1024, 0o4755, 0x10000000, 0x7e020000, 0xffffffff, 1 << 40}
+	for _, arch := range []string{"amd64", "arm64"} {
+		observed := map[uint32]bool{}
+		for _, name := range plan.Observed() {
+			if nr, ok := seccomp.Number(name, arch); ok {
+				observed[uint32(nr)] = true
+			}
+		}
+		var programs [2][]seccomp.Instruction
+		for i, o := range []filterOptions{{Broker: true}, {Broker: true, Observe: true}} {
+			var err error
+			if programs[i], err = seccomp.Compile(filter(o), arch); err != nil {
+				t.Fatal(err)
+			}
+		}
+		shown := map[uint32]bool{}
+		for nr := uint32(0); nr <= newestCall+2; nr++ {
+			for at := range 6 {
+				for _, v := range values {
+					c := seccomp.Call{Arch: arch, Nr: nr}
+					c.Args[at] = v
+					c.Args[2] |= 0x41 // creating, so that modes are looked at
+					before, err := seccomp.Simulate(programs[0], c)
+					if err != nil {
+						t.Fatal(err)
+					}
+					after, err := seccomp.Simulate(programs[1], c)
+					if err != nil {
+						t.Fatal(err)
+					}
+					if after == before {
+						continue
+					}
+					if before.Action != "allow" || after.Action != "notify" || !observed[nr] {
+						t.Errorf("%s: %+v: %v became %v", arch, c, before, after)
+					}
+					shown[nr] = true
+				}
+			}
+		}
+		if len(shown) != len(observed) {
+			t.Errorf("%s: %d calls are shown of %d", arch, len(shown), len(observed))
+		}
+	}
+}

@@ -60,6 +60,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"status": cmdStatus,
 			"json":   cmdJSON,
+			"advice": cmdAdvice,
 		},
 		Condition: func(name string) (bool, error) {
 			switch name {
@@ -138,6 +139,28 @@ func cmdJSON(ts *testscript.TestScript, neg bool, args []string) {
 	if same := ok && got == args[2]; same == neg {
 		ts.Fatalf("%s is %s, want %s", args[1], got, args[2])
 	}
+}
+
+// cmdAdvice runs a command in which ADVICE stands for the flags that the last
+// command advised on its standard error, and nothing else:
+//
+//	advice caisson run ADVICE -- COMMAND...
+func cmdAdvice(ts *testscript.TestScript, neg bool, args []string) {
+	_, rest, ok := strings.Cut(ts.ReadFile("stderr"), "allow it with ")
+	if neg || !ok {
+		ts.Fatalf("nothing was advised")
+	}
+	rest, _, _ = strings.Cut(rest, "\n")
+	rest, _, _ = strings.Cut(rest, " (and ")
+	var words []string
+	for _, a := range args {
+		if a == "ADVICE" {
+			words = append(words, strings.Fields(rest)...)
+			continue
+		}
+		words = append(words, a)
+	}
+	ts.Check(ts.Exec(words[0], words[1:]...))
 }
 
 // jsonAt finds a value. A "/" takes the place of the point where keys hold one.

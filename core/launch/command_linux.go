@@ -268,7 +268,7 @@ func (e *entering) follow(ctl *control, p *Process, pl *plan.Plan) error {
 			p.pid = int(m.words[0])
 		case len(m.words) == 2:
 			return e.failureOf(m.words, pl.Steps)
-		case len(m.words) > 2 && m.words[0] == msgListener && len(m.fds) == 1 && !served:
+		case len(m.words) > 2 && m.words[0] == msgListener && len(m.fds) == 1 && !served && e.serve != nil:
 			served = true
 			if err := e.serve(m.fds[0]); err != nil {
 				return err

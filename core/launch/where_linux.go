@@ -47,11 +47,10 @@ func whereInside(tid, dir int, name string, follow bool) (real string, found, ok
 		}
 		name = next
 	}
-	if real == "/proc" || strings.HasPrefix(real, "/proc/") {
-		return "", false, false
-	}
-	return real, found, real != ""
+	return real, found, real != "" && !inProc(real)
 }
+
+func inProc(name string) bool { return name == "/proc" || strings.HasPrefix(name, "/proc/") }
 
 // walkInside resolves what exists of an absolute path. Next is where to go on,
 // where the path ends at a link that leads nowhere.
@@ -68,7 +67,7 @@ func walkInside(root int, name string, follow bool) (real string, found bool, ne
 		}
 		last := name[i+1:]
 		if follow || rest != "" {
-			if target, dir, ok := linkInside(root, name[:i+1], last); ok {
+			if target, dir, ok := linkInside(root, name[:i+1], last); ok && !inProc(dir) {
 				if !path.IsAbs(target) {
 					target = dir + "/" + target
 				}

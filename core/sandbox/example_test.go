@@ -71,7 +71,7 @@ func ExampleOpen_refusal() {
 	ctx := context.Background()
 
 	p := policy.Standard(dir)
-	p.Require = []guarantee.ID{guarantee.DenialsReported}
+	p.Require = []guarantee.ID{guarantee.LimitMemory}
 	_, err := sandbox.Open(ctx, p, nil)
 	if refusal, ok := errors.AsType[*sandbox.Refusal](err); ok {
 		for _, u := range refusal.Unmet {
@@ -79,7 +79,7 @@ func ExampleOpen_refusal() {
 		}
 	}
 	// Output:
-	// events.denials is out of reach; go on without it: --allow-weaker events.denials
+	// proc.limit.memory is out of reach; go on without it: --allow-weaker proc.limit.memory
 }
 
 func ExamplePrepare() {

@@ -78,6 +78,9 @@ func (s *Sandbox) refusesWrite(a launch.Attempt) (at string, refused bool) {
 		return "", false // it is there already, or is not there: refused in any case
 	}
 	host := policy.OSHost()
+	if info, err := host.Lstat(a.Path); a.Act == launch.ActWrite && err == nil && info.Kind == policy.KindDir {
+		return "", false // no directory is opened for writing
+	}
 	where := a.Path
 	if a.Act == launch.ActCreate || a.Act == launch.ActRemove {
 		where = host.OS().Dir(a.Path)

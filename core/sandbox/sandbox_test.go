@@ -354,10 +354,10 @@ func TestUnmet(t *testing.T) {
 	t.Parallel()
 	open(t, nil, nil) // skips where even less is met
 	p := policy.Standard(t.TempDir())
-	p.Require = []guarantee.ID{guarantee.DenialsReported}
+	p.Require = []guarantee.ID{guarantee.LimitMemory}
 	_, err := sandbox.Open(t.Context(), p, nil)
 	refusal, ok := errors.AsType[*sandbox.Refusal](err)
-	if !ok || len(refusal.Unmet) != 1 || refusal.Unmet[0].ID != guarantee.DenialsReported {
+	if !ok || len(refusal.Unmet) != 1 || refusal.Unmet[0].ID != guarantee.LimitMemory {
 		t.Fatalf("%v", err)
 	}
 	d, ok := errors.AsType[*diag.Diagnostic](err)
