@@ -5,11 +5,8 @@ package sandbox
 import (
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/caisson-sandbox/caisson/core/diag"
 	"github.com/caisson-sandbox/caisson/core/policy"
@@ -130,31 +127,12 @@ func (d *Denial) clean() {
 // showable escapes what could drive a terminal or hide its meaning, and cuts
 // what is too long; changed says that the text is not what it was.
 func showable(s string) (text string, changed bool) {
-	if len(s) <= maxTarget && utf8.ValidString(s) && strings.IndexFunc(s, unshowable) < 0 {
+	if len(s) <= maxTarget && diag.Plain(s) {
 		return s, false
 	}
-	var b strings.Builder
-	for i := 0; i < len(s); {
-		r, size := utf8.DecodeRuneInString(s[i:])
-		part := s[i : i+size]
-		switch {
-		case r == utf8.RuneError && size <= 1:
-			part = fmt.Sprintf(`\x%02x`, s[i])
-		case r == '\\' || unshowable(r):
-			part = strconv.QuoteRuneToASCII(r)
-			part = part[1 : len(part)-1]
-		}
-		if b.Len()+len(part) > maxTarget {
-			b.WriteString("…")
-			break
-		}
-		b.WriteString(part)
-		i += size
+	text = diag.Escape(s[:min(len(s), maxTarget)])
+	if len(s) <= maxTarget && len(text) <= maxTarget {
+		return text, true
 	}
-	return b.String(), true
-}
-
-// unshowable also holds the marks that reorder text (Unicode category Cf).
-func unshowable(r rune) bool {
-	return unicode.Is(unicode.C, r) || r == unicode.ReplacementChar || unicode.Is(unicode.Zl, r) || unicode.Is(unicode.Zp, r)
+	return strings.ToValidUTF8(text[:min(len(text), maxTarget)], "") + "…", true
 }
