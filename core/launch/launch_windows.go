@@ -112,7 +112,7 @@ func Collect(state string, report func(diag.Diagnostic)) error {
 // Start starts a command.
 func (s *Sandbox) Start(ctx context.Context, c Command) (*Process, error) {
 	if len(c.Files) > 3 {
-		return nil, diag.New(diag.DescriptorDenied, "only the standard streams can be passed in on Windows", "")
+		return nil, diag.New(diag.DescriptorDenied, "only the standard streams can be passed in on Windows", "pass what the command needs by its standard input, or as a file in the workspace")
 	}
 	if c.NewSession {
 		return nil, diag.New(diag.ModeUnsupported, "Windows has no sessions with terminals", "start the command without one")

@@ -6,12 +6,14 @@ package cli
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/caisson-sandbox/caisson/core/diag"
 	"github.com/caisson-sandbox/caisson/core/policy"
 )
 
@@ -20,6 +22,11 @@ import (
 func isInherited(fd int) bool {
 	flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0)
 	return err == nil && flags&unix.FD_CLOEXEC == 0
+}
+
+// notInherited says what to do about a descriptor that is none.
+func notInherited(n int) error {
+	return diag.New(diag.DescriptorDenied, fmt.Sprintf("--fd %d: there is no such descriptor", n), fmt.Sprintf("open it in the calling shell, as in %d<FILE", n))
 }
 
 // openResultFile opens a file for writing below the real directory that its

@@ -4,16 +4,26 @@ package cli
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 
 	"golang.org/x/sys/windows"
 
+	"github.com/caisson-sandbox/caisson/core/diag"
 	"github.com/caisson-sandbox/caisson/core/policy"
 )
 
-// isInherited is false: descriptor numbers are a matter of unix.
+// isInherited is false: descriptor numbers are a matter of unix. A number of a
+// handle means something in one process alone, and what inherits it is not said
+// by the shell.
 func isInherited(int) bool { return false }
+
+// notInherited says what to do instead.
+func notInherited(n int) error {
+	return diag.New(diag.DescriptorDenied, fmt.Sprintf("--fd %d: Windows passes on no descriptors by their number, only the three standard streams", n),
+		"pass what the command needs by its standard input, or as a file in the workspace")
+}
 
 // openResultFile opens a file for writing below the real directory that its
 // path leads to now, if check accepts the real path and the links on the way.

@@ -195,7 +195,7 @@ func inherited(fds []int) (map[int]*os.File, error) {
 			return nil, diag.New(diag.UsageInvalid, fmt.Sprintf("--fd %d: the standard streams are passed on anyway", n), "name a descriptor from 3 on")
 		}
 		if !isInherited(n) {
-			return nil, diag.New(diag.DescriptorDenied, fmt.Sprintf("--fd %d: there is no such descriptor", n), fmt.Sprintf("open it in the calling shell, as in %d<FILE", n))
+			return nil, notInherited(n)
 		}
 		files[n] = os.NewFile(uintptr(n), fmt.Sprintf("descriptor %d", n))
 	}
