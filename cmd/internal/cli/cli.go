@@ -58,6 +58,7 @@ func commands() []command {
 	return []command{
 		{"run", outcome.Refused, (*program).runCommand},
 		{"shell", outcome.Refused, (*program).shellCommand},
+		{"learn", outcome.Refused, (*program).learnCommand},
 		{"sh", outcome.Refused, (*program).shCommand},
 		{"serve", statusMisuse, (*program).serveCommand},
 		{"plan", outcome.Refused, (*program).planCommand},

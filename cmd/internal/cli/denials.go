@@ -4,10 +4,8 @@ package cli
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/caisson-sandbox/caisson/cmd/internal/outcome"
-	"github.com/caisson-sandbox/caisson/core/diag"
 	"github.com/caisson-sandbox/caisson/core/sandbox"
 )
 
@@ -46,20 +44,4 @@ func (j *job) tellDenials(r sandbox.Result) {
 		line += fmt.Sprintf(" (and %d more: -v prints them, --result has them)", more)
 	}
 	j.say(line)
-}
-
-// grantsOf lists what would allow what was denied, each once.
-func grantsOf(list []sandbox.Denial) []diag.Grant {
-	var grants []diag.Grant
-	seen := map[string]bool{}
-	for _, d := range list {
-		if d.Grant == nil {
-			continue
-		}
-		if key := strings.Join(d.Grant.Args, "\x00"); !seen[key] {
-			seen[key] = true
-			grants = append(grants, *d.Grant)
-		}
-	}
-	return grants
 }

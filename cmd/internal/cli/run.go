@@ -25,7 +25,8 @@ type job struct {
 	fds    []int
 	result string
 	reason string
-	shell  bool // the command is an interactive shell
+	shell  bool                       // the command is an interactive shell
+	ended  func(sandbox.Result) error // what to do with the result; nil: say what was denied
 	// environ is what the command inherits from; nil means this process's.
 	environ []string
 }
@@ -130,7 +131,11 @@ func (j *job) run(ctx context.Context, args []string) error {
 	result.Diagnostics = sb.Diagnostics()
 	if err == nil {
 		result.Diagnostics = append(result.Diagnostics, j.hint(prepared, result)...)
-		j.tellDenials(result)
+		if j.ended == nil {
+			j.tellDenials(result)
+		} else {
+			err = j.ended(result)
+		}
 	}
 	if err := j.finish(out, prepared, result, err); err != nil {
 		return err
