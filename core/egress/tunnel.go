@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package egress
+
+import (
+	"bufio"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// pair is two connections between which bytes go. Both end when neither has
+// brought a byte for the idle time.
+type pair struct {
+	a, b net.Conn
+	idle time.Duration
+	last atomic.Int64 // when a byte came, in nanoseconds of the monotonic clock
+	born time.Time
+	once sync.Once
+}
+
+func (p *Proxy) pair(a, b net.Conn) *pair {
+	return &pair{a: a, b: b, idle: p.limits.Idle, born: time.Now()}
+}
+
+// end closes both.
+func (t *pair) end() {
+	t.once.Do(func() {
+		_ = t.a.Close() // whoever reads notices
+		_ = t.b.Close()
+	})
+}
+
+func (t *pair) touch() { t.last.Store(int64(time.Since(t.born))) }
+
+// quiet reports whether the idle time has passed.
+func (t *pair) quiet() bool { return time.Since(t.born)-time.Duration(t.last.Load()) >= t.idle }
+
+// tunnel passes bytes between a command and a host until both are done. The
+// first bytes of the command are looked at: see greeting.
+func (p *Proxy) tunnel(c net.Conn, in *bufio.Reader, to net.Conn, r request) {
+	t := p.pair(c, to)
+	defer t.end()
+	done := make(chan struct{})
+	p.serving.Go(func() {
+		defer close(done)
+		t.copy(c, to)
+	})
+	if p.begin(c, in, to, r) {
+		t.copy(to, c)
+	} else {
+		t.end()
+	}
+	<-done
+}
+
+// begin passes on the first bytes of a command, with all that was read already.
+// It reports whether to go on.
+func (p *Proxy) begin(c net.Conn, in *bufio.Reader, to net.Conn, r request) bool {
+	_ = c.SetDeadline(time.Time{})
+	_ = c.SetReadDeadline(time.Now().Add(p.limits.Idle)) // fails where reading does
+	if _, err := in.Peek(1); err != nil {
+		return errors.Is(err, io.EOF) // the host may have more to say
+	}
+	_ = c.SetReadDeadline(time.Now().Add(p.limits.Request))
+	first, name, err := readGreeting(in)
+	if err != nil || !p.mayGreet(name, r) {
+		return false
+	}
+	if n := in.Buffered(); n > 0 {
+		rest, _ := in.Peek(n)
+		first = append(first, rest...)
+	}
+	_, err = to.Write(first)
+	return err == nil
+}
+
+// copy passes bytes on in one direction, and the end of them.
+func (t *pair) copy(to, from net.Conn) {
+	for {
+		_ = from.SetReadDeadline(time.Now().Add(t.idle)) // fails where reading does
+		n, err := io.Copy(to, from)                      // inside the kernel where it can
+		if n > 0 {
+			t.touch()
+		}
+		if errors.Is(err, os.ErrDeadlineExceeded) && !t.quiet() {
+			continue
+		}
+		if err != nil {
+			t.end()
+			return
+		}
+		if w, ok := to.(interface{ CloseWrite() error }); !ok || w.CloseWrite() != nil {
+			t.end()
+		}
+		return
+	}
+}
+
+// reader is src, which reads from a connection of the pair, with the idle time.
+func (t *pair) reader(src io.Reader, from net.Conn) *bufio.Reader {
+	return bufio.NewReader(&touching{t, src, from})
+}
+
+type touching struct {
+	pair *pair
+	src  io.Reader
+	from net.Conn
+}
+
+func (r *touching) Read(b []byte) (int, error) {
+	for {
+		_ = r.from.SetReadDeadline(time.Now().Add(r.pair.idle)) // fails where reading does
+		n, err := r.src.Read(b)
+		if n > 0 {
+			r.pair.touch()
+		}
+		if n == 0 && errors.Is(err, os.ErrDeadlineExceeded) && !r.pair.quiet() {
+			continue
+		}
+		return n, err
+	}
+}
