@@ -24,7 +24,7 @@ func offers(f Facts) guarantee.Set {
 	}
 	for _, id := range []guarantee.ID{
 		guarantee.WriteConfined, guarantee.WriteProtected, guarantee.ReadHidden, guarantee.TmpPrivate, guarantee.DeviceDenied,
-		guarantee.NetOffline, guarantee.UnixConfined, guarantee.OutsideUntouchable, guarantee.OutsideHidden, guarantee.TreeKilled,
+		guarantee.NetOffline, guarantee.NetAllowlist, guarantee.UnixConfined, guarantee.OutsideUntouchable, guarantee.OutsideHidden, guarantee.TreeKilled,
 		guarantee.NoPrivs, guarantee.IPCConfined, guarantee.TTYNoInject, guarantee.KernelSurface, guarantee.LimitProcesses,
 	} {
 		s[id] = guarantee.Claim{By: guarantee.ByKernel}
@@ -65,12 +65,7 @@ func claims(f Facts, r *policy.Resolved, served []mount) (guarantee.Set, []plan.
 	if !traced(f, r) {
 		delete(s, guarantee.DenialsReported) // it costs, so it is done where it is asked for
 	}
-	if r.Network().Mode == policy.Online {
-		delete(s, guarantee.NetOffline)
-	} else if c, ok := s[guarantee.NetOffline]; ok && len(served) > 0 {
-		c.Note = "but for lookups in " + nameMounts(served)
-		s[guarantee.NetOffline] = c
-	}
+	claimNetwork(s, r.Network(), served)
 	shared := sharedTemp(f, r)
 	if shared != "" {
 		delete(s, guarantee.TmpPrivate)
@@ -83,7 +78,9 @@ func claims(f Facts, r *policy.Resolved, served []mount) (guarantee.Set, []plan.
 		case id == guarantee.TmpPrivate && shared != "":
 			u.Reason, u.Remedy = diag.Quote(shared)+" is a writable root of the policy", "name a directory inside it"
 		case id == guarantee.NetOffline:
-			u.Reason, u.Remedy = "the policy asks for the host's network", "use --net offline"
+			u.Reason, u.Remedy = asksFor(r.Network().Mode), "use --net offline"
+		case id == guarantee.NetAllowlist:
+			u.Reason, u.Remedy = asksFor(r.Network().Mode), "use --net allowlist"
 		}
 		list = append(list, u)
 	}
@@ -115,9 +112,6 @@ func unmet(f Facts, id guarantee.ID) plan.Unmet {
 		u.Remedy = "use Linux 5.19 or later"
 	case guarantee.TmpPrivate:
 		u.Reason, u.Remedy = "this host has neither /tmp nor /var/tmp", "make the directory /tmp"
-	case guarantee.NetAllowlist:
-		u.Reason, u.Remedy = "this version has no network mode between offline and online", "use --net offline or --net online"
-		return u
 	case guarantee.LimitMemory:
 		u.Reason = "a limit on the memory of a whole tree needs a control group of its own, which this version does not make"
 		u.Remedy = "limit caisson with it, for example by systemd-run --user --scope -p MemoryMax=4G caisson run …"

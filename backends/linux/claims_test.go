@@ -104,7 +104,12 @@ func TestClaims(t *testing.T) {
 		{name: "memory", id: guarantee.LimitMemory, reason: "control group", weaker: true},
 		{name: "denials", id: guarantee.DenialsReported, claimed: true},
 		{name: "denials without notification", id: guarantee.DenialsReported, facts: func(f *Facts) { f.Notify = false }, reason: "show calls to a supervisor", weaker: true},
-		{name: "allowlist", id: guarantee.NetAllowlist, reason: "between offline and online"},
+		{name: "a list", id: guarantee.NetAllowlist, edit: func(p *policyText) { p.Network.Mode = policy.Allowlist }, claimed: true},
+		{name: "a list is not offline", id: guarantee.NetOffline, edit: func(p *policyText) { p.Network.Mode = policy.Allowlist }, reason: "hosts of a list", weaker: true},
+		{name: "offline is no list", id: guarantee.NetAllowlist, reason: "no network", weaker: true},
+		{name: "online is no list", id: guarantee.NetAllowlist, edit: func(p *policyText) { p.Network.Mode = policy.Online }, reason: "the host's network", weaker: true},
+		{name: "a port of the host's", id: guarantee.NetOffline, edit: func(p *policyText) { p.Network.Loopback = []int{5432} }, claimed: true},
+		{name: "a published port", id: guarantee.NetOffline, edit: func(p *policyText) { p.Network.Publish = []int{3000} }, claimed: true},
 	} {
 		f := userFacts()
 		if c.facts != nil {

@@ -48,8 +48,12 @@ func compile(f Facts, r *policy.Resolved) (*plan.Plan, error) {
 		p.Steps = append(p.Steps, watch)
 	}
 	p.Steps = append(p.Steps, proc(f))
+	out, joined := egress(r.Network())
+	if joined {
+		p.Steps = append(p.Steps, out)
+	}
 	p.Steps = append(p.Steps, restrictions(f, r, t.steps)...)
-	p.Env = backend.Environment(r, cmp.Or(r.Tmp(), f.slashTmp()))
+	p.Env = backend.Environment(r, cmp.Or(r.Tmp(), f.slashTmp()), out.Proxy)
 	served := networkMounts(table, t.steps)
 	p.Notes = notes(r, served)
 	p.Claims, p.Unmet = claims(f, r, served)
@@ -69,10 +73,8 @@ func hiddenLinks(r *policy.Resolved) []string {
 
 // refuse refuses what a policy may say and this backend does not offer.
 func refuse(r *policy.Resolved) error {
-	n := r.Network()
-	if ports := slices.Concat(n.Loopback, n.Publish); len(ports) > 0 && n.Mode != policy.Online {
-		return diag.New(diag.ModeUnsupported, fmt.Sprintf("the sandbox has a network of its own, and this version cannot join port %d of it to the host's", ports[0]),
-			"remove network.loopback and network.publish, or use --net online")
+	if err := refusePorts(r.Network()); err != nil {
+		return err
 	}
 	for _, rule := range r.Rules() {
 		if rule.Access == policy.Write && (within("/dev", rule.Path) || within("/proc", rule.Path)) {

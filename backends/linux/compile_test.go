@@ -123,8 +123,9 @@ func TestCompileRefuses(t *testing.T) {
 		rules []policy.Rule
 	}{
 		{"another system", diag.ModeUnsupported, nil, func(p *policyText) { p.OS = "darwin" }, nil},
-		{"a port of the host", diag.ModeUnsupported, nil, func(p *policyText) { p.Network.Loopback = []int{5432} }, nil},
-		{"a published port", diag.ModeUnsupported, nil, func(p *policyText) { p.Network.Publish = []int{80} }, nil},
+		{"a port in and out", diag.PolicyInvalid, nil, func(p *policyText) { p.Network.Loopback, p.Network.Publish = []int{80, 81}, []int{81} }, nil},
+		{"the proxy's port of the host", diag.PolicyInvalid, nil, func(p *policyText) { p.Network.Mode, p.Network.Loopback = policy.Allowlist, []int{61080} }, nil},
+		{"the proxy's port published", diag.PolicyInvalid, nil, func(p *policyText) { p.Network.Mode, p.Network.Publish = policy.Allowlist, []int{61080} }, nil},
 		{"a device", diag.RootUnwritable, nil, nil, []policy.Rule{rule(policy.Write, policy.KindOther, "/dev/kvm")}},
 		{"/dev/shm", diag.RootUnwritable, nil, nil, []policy.Rule{root("/dev/shm")}},
 		{"/proc", diag.RootUnwritable, nil, nil, []policy.Rule{root("/proc/sys")}},

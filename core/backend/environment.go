@@ -37,9 +37,10 @@ func cacheVariables() map[string]string {
 
 // Environment returns the edits of the commands' variables that every backend
 // makes, sorted: CAISSON, the tools' private caches where the policy has a store,
-// and the variables of temporary directories where tmp is not empty. What the
-// policy sets or passes by name stays as it says.
-func Environment(r *policy.Resolved, tmp string) []plan.EnvEdit {
+// the variables of temporary directories where tmp is not empty, and those of the
+// proxy at a port of the loopback where that is not 0. What the policy sets or
+// passes by name stays as it says.
+func Environment(r *policy.Resolved, tmp string, proxy int) []plan.EnvEdit {
 	slash, temporary, name := "/", []string{"TMPDIR", "TMP", "TEMP"}, func(s string) string { return s }
 	if r.OS() == "windows" { // which compares names without case
 		slash, temporary, name = `\`, []string{"TEMP", "TMP"}, strings.ToLower
@@ -62,9 +63,19 @@ func Environment(r *policy.Resolved, tmp string) []plan.EnvEdit {
 	for _, n := range r.Env().Pass {
 		said[name(n)] = true
 	}
+	if proxy != 0 {
+		both := ProxyVariables(proxy)
+		for n, value := range both {
+			upper := strings.ToUpper(n)
+			if _, twice := both[upper]; r.OS() != "windows" || n == upper || !twice {
+				vars[n] = value
+			}
+		}
+	}
 	edits := []plan.EnvEdit{{Name: "CAISSON", Value: "1"}}
 	for n, value := range vars {
-		if !said[name(n)] {
+		list := strings.HasPrefix(n, gitConfig) && said[name(gitConfig+"COUNT")] // they are one
+		if !said[name(n)] && !list {
 			edits = append(edits, plan.EnvEdit{Name: n, Value: value})
 		}
 	}

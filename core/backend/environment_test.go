@@ -15,6 +15,7 @@ func TestEnvironment(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		os, home, ws, store, tmp string
+		proxy                    int
 		set                      map[string]string
 		pass                     []string
 		want, missing            map[string]string
@@ -25,14 +26,19 @@ func TestEnvironment(t *testing.T) {
 			missing: map[string]string{"TMP": "", "DENO_DIR": ""},
 		},
 		{
-			os: "windows", home: `C:\Users\u`, ws: `C:\Users\u\w`, store: `C:\s`, tmp: `C:\t`, set: map[string]string{"tmp": "x"}, pass: []string{"Gocache"},
-			want:    map[string]string{"CAISSON": "1", "npm_config_cache": `C:\s\npm`, "TEMP": `C:\t`},
-			missing: map[string]string{"TMP": "", "GOCACHE": "", "TMPDIR": ""},
+			os: "linux", home: "/home/u", ws: "/home/u/w", proxy: 9, set: map[string]string{"GIT_CONFIG_COUNT": "0"}, pass: []string{"ALL_PROXY"},
+			want:    map[string]string{"HTTPS_PROXY": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9", "no_proxy": "localhost,127.0.0.1,::1", "PIP_PROXY": "http://127.0.0.1:9"},
+			missing: map[string]string{"ALL_PROXY": "", "GIT_CONFIG_COUNT": "", "GIT_CONFIG_KEY_0": "", "GIT_CONFIG_VALUE_0": ""},
+		},
+		{
+			os: "windows", proxy: 8, home: `C:\Users\u`, ws: `C:\Users\u\w`, store: `C:\s`, tmp: `C:\t`, set: map[string]string{"tmp": "x"}, pass: []string{"Gocache"},
+			want:    map[string]string{"CAISSON": "1", "npm_config_cache": `C:\s\npm`, "TEMP": `C:\t`, "HTTPS_PROXY": "http://127.0.0.1:8", "GIT_CONFIG_COUNT": "1"},
+			missing: map[string]string{"TMP": "", "GOCACHE": "", "TMPDIR": "", "https_proxy": ""},
 		},
 		{
 			os: "darwin", home: "/Users/u", ws: "/Users/u/w", set: map[string]string{}, pass: []string{},
 			want:    map[string]string{"CAISSON": "1"},
-			missing: map[string]string{"TMPDIR": "", "GOCACHE": "", "PIP_CACHE_DIR": ""},
+			missing: map[string]string{"TMPDIR": "", "HTTPS_PROXY": "", "GOCACHE": "", "PIP_CACHE_DIR": ""},
 		},
 	} {
 		text, err := json.Marshal(map[string]any{
@@ -49,7 +55,7 @@ func TestEnvironment(t *testing.T) {
 			t.Fatal(err)
 		}
 		got, before := map[string]string{}, ""
-		for _, e := range Environment(r, c.tmp) {
+		for _, e := range Environment(r, c.tmp, c.proxy) {
 			if got[e.Name] = e.Value; e.Unset || e.Name <= before {
 				t.Errorf("%s: %+v after %s", c.os, e, before)
 			}

@@ -5,6 +5,8 @@ package egress
 import (
 	"context"
 	"net"
+	"strconv"
+	"time"
 )
 
 // Relay passes each connection to a listener on to what dial reaches, in the
@@ -44,4 +46,14 @@ func reset(c net.Conn) {
 	if tcp, ok := c.(*net.TCPConn); ok {
 		_ = tcp.SetLinger(0) // it is closed in any case
 	}
+}
+
+// Relayed is the decision of a connection to a granted port of the host's
+// loopback, which ended with err.
+func Relayed(host string, port int, err error) Decision {
+	d := Decision{Time: time.Now(), Protocol: Loopback, Host: host, Port: port, Address: host, Verdict: Allowed, Rule: strconv.Itoa(port)}
+	if err != nil {
+		d.Verdict, d.Reason = Failed, reasonOf(err)
+	}
+	return d
 }

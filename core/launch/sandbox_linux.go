@@ -39,7 +39,8 @@ type Sandbox struct {
 
 	killed atomic.Bool // by the watch
 
-	diag *unixDiag // of the sandbox's network namespace; nil beside wrappers
+	diag  *unixDiag // of the sandbox's network namespace; nil beside wrappers
+	doors doors     // to its network
 
 	mu      sync.Mutex
 	closed  bool
@@ -210,6 +211,10 @@ func (s *Sandbox) setUp(list *setup, ruleset int) error {
 			}
 		case len(m.words) == 2:
 			failure = list.failure(m.words)
+		case len(m.words) == 3 && m.words[0] == msgPort && ready == nil:
+			if err := s.doors.take(m.fds); err != nil {
+				return s.failed(err)
+			}
 		case ready == nil && m.words[0] == msgReady && len(m.fds) == len(list.kinds)+1+len(list.covers):
 			ready = m
 			n := len(list.kinds)
@@ -250,6 +255,7 @@ func (s *Sandbox) failed(err error) error {
 	}
 	s.diag.close()
 	s.covers.close()
+	s.doors.close()
 	return err
 }
 
@@ -319,6 +325,7 @@ func (s *Sandbox) Close() error {
 	}
 	s.diag.close()
 	s.covers.close()
+	s.doors.close()
 	s.wrapped.remove()
 	s.thread.end()
 	s.keeper.end()

@@ -85,6 +85,7 @@ func setupProgram(p *plan.Plan, caller callerIDs, terminal string) (*setup, erro
 		s.loopback()
 	}
 	s.done(0)
+	s.listen()
 	s.openTrees("write")
 	for i, step := range p.Steps {
 		if _, ok := step.(plan.ReadOnlyRoot); ok {

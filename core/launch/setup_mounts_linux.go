@@ -24,7 +24,7 @@ const (
 // applied elsewhere are left alone.
 func (s *setup) mountStep(i int, step plan.Step) error {
 	switch st := step.(type) {
-	case plan.Namespaces, plan.ReadOnlyRoot, plan.Watch, plan.Broker, plan.ProcessGroup, plan.Limits,
+	case plan.Namespaces, plan.ReadOnlyRoot, plan.Watch, plan.Broker, plan.Egress, plan.ProcessGroup, plan.Limits,
 		plan.Privileges, plan.Landlock, plan.Seccomp:
 		return nil
 	case plan.Scratch:

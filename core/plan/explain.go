@@ -13,6 +13,26 @@ import (
 	"github.com/caisson-sandbox/caisson/core/guarantee"
 )
 
+// explain says how the sandbox's network is joined to the host's.
+func (st Egress) explain() string {
+	text := ""
+	if st.Proxy != 0 {
+		text += fmt.Sprintf(", with a proxy at port %d for what the policy lists", st.Proxy)
+	}
+	if len(st.Loopback) > 0 {
+		text += fmt.Sprintf("; port %s of the host's loopback can be reached", Ports(st.Loopback))
+	}
+	if len(st.Publish) > 0 {
+		text += fmt.Sprintf("; port %s can be reached from the host's loopback", Ports(st.Publish))
+	}
+	return text
+}
+
+// Ports lists ports for a sentence.
+func Ports(ports []int) string {
+	return strings.Trim(strings.Join(strings.Fields(fmt.Sprint(ports)), ", "), "[]")
+}
+
 // Explain writes the plan for people: what commands may do, and who upholds
 // each guarantee. Control characters of paths are escaped.
 func (p *Plan) Explain(w io.Writer) error {
@@ -46,6 +66,8 @@ func (p *Plan) Explain(w io.Writer) error {
 			groups[3] = append(groups[3], st.Path)
 		case Cover:
 			groups[4] = append(groups[4], st.Path)
+		case Egress:
+			network += st.explain()
 		case TempDir:
 			groups[0] = append(groups[0], st.Parent+"/* (private)")
 		case Seatbelt:

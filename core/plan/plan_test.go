@@ -49,6 +49,7 @@ func sample() *Plan {
 			Limits{Core: 1, Processes: 512, ProcessesBy: "rlimit", Memory: 1 << 32, Milliseconds: 600_000},
 			ProcessGroup{Own: true},
 			Broker{Bind: true, Allow: []string{"/run/x.sock"}},
+			Egress{Proxy: 61080, Loopback: []int{5432}, Publish: []int{3000, 3001}},
 			Privileges{},
 			Landlock{Handled: []string{"write_file"}, Scoped: []string{"signal"}, Rules: []LandlockRule{{Path: "/tmp", Access: []string{"write_file"}}}},
 			Seccomp{Newest: 471, Rules: []SeccompRule{{Calls: []string{"unshare"}, Action: "errno", Errno: "EPERM",

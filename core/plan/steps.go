@@ -151,6 +151,17 @@ type Broker struct {
 	Allow []string `json:"allow,omitempty"`
 }
 
+// Egress joins the sandbox's network to the host's at single ports of the
+// loopbacks; who owns the sandbox passes the bytes on. At Proxy, if not 0, it
+// serves as a proxy for what the policy lists. At the ports of Loopback it passes
+// connections from inside to the same port of the host's loopback, at those of
+// Publish connections on the host's loopback to the same port inside.
+type Egress struct {
+	Proxy    int   `json:"proxy,omitempty"`
+	Loopback []int `json:"loopback,omitempty"`
+	Publish  []int `json:"publish,omitempty"`
+}
+
 func (Namespaces) Name() string   { return "namespaces" }
 func (ReadOnlyRoot) Name() string { return "read-only-root" }
 func (Scratch) Name() string      { return "scratch" }
@@ -168,4 +179,5 @@ func (Privileges) Name() string   { return "privileges" }
 func (Landlock) Name() string     { return "landlock" }
 func (ProcessGroup) Name() string { return "process-group" }
 func (Broker) Name() string       { return "broker" }
+func (Egress) Name() string       { return "egress" }
 func (Seccomp) Name() string      { return "seccomp" }

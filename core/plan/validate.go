@@ -81,6 +81,9 @@ func (p *Plan) Validate() error {
 	if seen["wrap"] {
 		return p.checkBeside()
 	}
+	if seen["egress"] && !p.ownNetwork() {
+		return invalid("the step egress needs a network of the sandbox's own, with a loopback")
+	}
 	if len(p.Steps) > 0 && !seen["namespaces"] {
 		return invalid("the steps do not begin with namespaces")
 	}
@@ -100,7 +103,7 @@ func order(s Step) (rank int, single bool) {
 		return 1, true
 	case Scratch, TempDir:
 		return 2, true
-	case Devices, Proc, Watch, Limits, ProcessGroup, Broker:
+	case Devices, Proc, Watch, Limits, ProcessGroup, Broker, Egress:
 		return 3, true
 	case Private, Link, Bind, Cover, MountPoint, Hold:
 		return 3, false
@@ -209,6 +212,8 @@ func checkStep(s Step) error {
 				return err
 			}
 		}
+	case Egress:
+		return checkEgress(st)
 	case Seccomp:
 		return checkSeccomp(st)
 	case TempDir:
@@ -217,6 +222,35 @@ func checkStep(s Step) error {
 		return checkSeatbelt(st)
 	case Wrap:
 		return checkWrap(st)
+	}
+	return nil
+}
+
+// ownNetwork reports whether commands have a network with a loopback of its own.
+func (p *Plan) ownNetwork() bool {
+	ns, ok := p.Steps[0].(Namespaces)
+	return ok && ns.Loopback && slices.Contains(ns.Kinds, "net")
+}
+
+// checkEgress wants ports, each for one thing: what is passed in and passed out
+// at once would go round.
+func checkEgress(st Egress) error {
+	var seen []int
+	ports := slices.Concat(st.Loopback, st.Publish)
+	if st.Proxy != 0 {
+		ports = append(ports, st.Proxy)
+	}
+	for _, port := range ports {
+		if port < 1 || port > 65535 {
+			return fmt.Errorf("port %d", port)
+		}
+		if slices.Contains(seen, port) {
+			return fmt.Errorf("port %d is there for two things", port)
+		}
+		seen = append(seen, port)
+	}
+	if len(ports) == 0 {
+		return fmt.Errorf("there is no port")
 	}
 	return nil
 }

@@ -45,13 +45,9 @@ func CheckFile(name string, data []byte, kind LayerKind) ([]diag.Diagnostic, err
 			note(m, diag.PolicyUntrusted, "this loosens the standard policy: a run refuses it until the file is trusted",
 				"read it, then run: caisson policy trust "+diag.Quote(name))
 		}
-		switch online := p.Network.Mode == Online; {
+		switch {
 		case m.setting == "workspace" && slices.Contains([]string{"/", "~", "~/"}, m.value):
 			note(m, diag.WorkspaceInvalid, fmt.Sprintf("a run refuses %s as a workspace, but with --workspace-anyway", diag.Quote(m.value)), "name the project's directory")
-		case (m.setting == "network.loopback" || m.setting == "network.publish") && !online:
-			note(m, diag.ModeUnsupported, "a run refuses ports but with the mode online", `set mode = "online" in [network], or remove it`)
-		case m.setting == "network.mode" && m.value == string(Allowlist):
-			note(m, diag.ModeUnsupported, "this version refuses the mode allowlist", "")
 		}
 	}
 	return notes, nil

@@ -61,15 +61,15 @@ func (r *Resolved) Explain(path string, h Host) Explanation {
 			e.Remedy = "it belongs to caisson itself, and nothing shows it"
 		}
 		return e
-	case access == Hidden && r.final("files.show"):
+	case access == Hidden && r.Final("files.show"):
 		e.Remedy = "the system policy makes files.show final"
 	case access == Hidden:
 		grant(diag.GrantShow, path)
-	case rule.Unprotect && r.final("files.unprotect"):
+	case rule.Unprotect && r.Final("files.unprotect"):
 		e.Remedy = "the system policy makes files.unprotect final"
 	case rule.Unprotect:
 		grant(diag.GrantUnprotect, rule.Path)
-	case r.final("files.write"):
+	case r.Final("files.write"):
 		e.Remedy = "the system policy makes files.write final"
 	default:
 		root, why := r.writableWith(path, h)
@@ -181,5 +181,3 @@ func (r *Resolved) isOwn(path string) bool {
 	os := pathspec.OS(r.data.OS)
 	return slices.ContainsFunc(r.data.Own, func(own string) bool { return os.Within(own, path) })
 }
-
-func (r *Resolved) final(setting string) bool { return slices.Contains(r.data.Final, setting) }

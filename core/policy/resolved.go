@@ -3,6 +3,8 @@
 package policy
 
 import (
+	"slices"
+
 	"github.com/caisson-sandbox/caisson/core/guarantee"
 )
 
@@ -137,6 +139,10 @@ func (r *Resolved) HiddenLinks() []HiddenLink { return r.data.HiddenLinks }
 
 // Home is the home directory that "~" means, or "/" where there is none.
 func (r *Resolved) Home() string { return r.data.Home }
+
+// Final reports whether the system policy pins a setting, such as
+// "network.allow".
+func (r *Resolved) Final(setting string) bool { return slices.Contains(r.data.Final, setting) }
 
 // Own returns where caisson's own files are, present or not: its state first.
 // No rule makes one writable but CacheDir.

@@ -4,12 +4,9 @@ package sandbox
 
 import (
 	"fmt"
-	"net"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/caisson-sandbox/caisson/core/diag"
@@ -142,29 +139,6 @@ func follow(path string) (next string, done bool) {
 	}
 }
 
-func (p *Prepared) explainNet(target, address string) (Explanation, error) {
-	host, port, err := net.SplitHostPort(address)
-	if err == nil {
-		_, err = strconv.ParseUint(port, 10, 16)
-	}
-	if err != nil || host == "" {
-		return Explanation{}, diag.New(diag.UsageInvalid, diag.Quote(target)+" is no net:HOST:PORT", "write for example net:example.org:443")
-	}
-	n := p.Resolved.Network()
-	reach := n.Mode == policy.Online
-	e := Explanation{Target: target, Reach: &reach, Rule: policy.RuleRef{Access: string(n.Mode), Origin: policy.Origin{File: "network.mode"}}}
-	ip, _ := netip.ParseAddr(host)
-	switch {
-	case reach:
-		e.Remedy = "the network is the host's as it is, its loopback included"
-	case host == "localhost" || ip.IsLoopback():
-		e.Remedy = "the sandbox has a loopback of its own: servers inside are reached there, those of the host are not"
-	default:
-		e.Remedy = "commands are offline; the whole network of the host is there with --net online"
-	}
-	return e, nil
-}
-
 func (p *Prepared) explainUnix(target, path string) (Explanation, error) {
 	real, err := realPath(path)
 	if err != nil {
@@ -177,6 +151,12 @@ func (p *Prepared) explainUnix(target, path string) (Explanation, error) {
 		e.Rule.Access, e.Rule.Origin.File = policy.Write.String(), "network.unix"
 		return e, nil
 	}
-	e.Remedy = "sockets that the commands themselves listen on can be reached; one of the host needs a line under unix in [network] of the user's policy"
+	e.Remedy = "sockets that the commands themselves listen on can be reached"
+	if p.Resolved.Final("network.unix") {
+		e.Remedy += "; the system policy makes network.unix final"
+		return e, nil
+	}
+	g := diag.NewGrant(diag.GrantUnix, real)
+	e.Grant, e.Remedy = &g, e.Remedy+"; allow this one of the host, with all that it lets its users do, with "+g.Flags()
 	return e, nil
 }

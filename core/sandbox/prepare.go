@@ -52,6 +52,7 @@ func Prepare(ctx context.Context, p policy.Policy, o *Options) (*Prepared, error
 		if p, err = sources.UnderSystem(p); err != nil {
 			return nil, err
 		}
+		prepared.policy = p
 	}
 	resolved, notes, err := p.Resolve(host)
 	if err != nil {

@@ -34,6 +34,7 @@ import (
 
 	"github.com/caisson-sandbox/caisson/core/backend"
 	"github.com/caisson-sandbox/caisson/core/diag"
+	"github.com/caisson-sandbox/caisson/core/egress"
 	"github.com/caisson-sandbox/caisson/core/guarantee"
 	"github.com/caisson-sandbox/caisson/core/launch"
 	"github.com/caisson-sandbox/caisson/core/plan"
@@ -62,6 +63,9 @@ type Options struct {
 	// and command and for a bounded number of them, from any goroutine. The
 	// command waits meanwhile.
 	Denied func(Denial)
+	// Egress is called with each decision about the network, from any
+	// goroutine, as it falls. It must not block.
+	Egress func(egress.Decision)
 	// Terminal is the path of the caller's terminal; "" means the one that the
 	// standard streams of this process are connected to, if any.
 	Terminal string
@@ -73,8 +77,9 @@ type Sandbox struct {
 	box      *launch.Sandbox
 	base     []string // what commands inherit, before the edits of the plan
 	report   func(diag.Diagnostic)
-	denied   *denials    // by the watch
-	limit    *time.Timer // the time limit, nil without one
+	denied   *denials      // by the watch
+	limit    *time.Timer   // the time limit, nil without one
+	egress   *egress.Proxy // nil where the plan has no way out
 	closing  sync.Once
 	closeErr error
 
@@ -138,6 +143,10 @@ func (p *Prepared) open(ctx context.Context) (*Sandbox, error) {
 		return nil, err
 	}
 	s.box = box
+	if err := s.serve(); err != nil {
+		_ = box.Close() // the first error is the one to read
+		return nil, err
+	}
 	if s.report != nil {
 		for _, d := range notes {
 			s.report(d)
@@ -167,6 +176,9 @@ func (s *Sandbox) Close() error {
 		s.mu.Unlock()
 		if s.limit != nil {
 			s.limit.Stop()
+		}
+		if s.egress != nil {
+			s.egress.Close()
 		}
 		s.closeErr = s.box.Close()
 	})

@@ -103,6 +103,10 @@ func TestHostile(t *testing.T) {
 		{"symbol-prepare", "leads out of the directory", diag.PlanInvalid, Timeouts{}},
 		{"writes-prepare", "makes /etc writable", diag.PlanInvalid, Timeouts{}},
 		{"shows-prepare", "which the policy hides", diag.PlanInvalid, Timeouts{}},
+		{"proxy-prepare", "has a proxy, which the policy does not", diag.PlanInvalid, Timeouts{}},
+		{"loopback-prepare", "opens port 5432", diag.PlanInvalid, Timeouts{}},
+		{"publish-prepare", "publishes port 5432", diag.PlanInvalid, Timeouts{}},
+		{"socket-prepare", "opens the socket /run/docker.sock", diag.PlanInvalid, Timeouts{}},
 		{"reveals-prepare", "does not cover", diag.PlanInvalid, Timeouts{}},
 		{"bare-prepare", "the plan", diag.PlanInvalid, Timeouts{}},
 	} {

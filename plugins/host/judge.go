@@ -114,7 +114,7 @@ func judgeEnv(made *plan.Plan, r *policy.Resolved) error {
 		_, dropped := envfilter.Filter([]string{name + "=" + e.Value}, envfilter.Rules{FoldCase: r.OS() == "windows"})
 		_, set := r.Env().Set[name]
 		switch {
-		case slices.Contains(protected, strings.ToUpper(name)), len(dropped) > 0 && !e.Unset:
+		case slices.Contains(protected, strings.ToUpper(name)), len(dropped) > 0 && !e.Unset && !ofProxy(e, made, r):
 			return refused("the plan changes the variable %s, which it may not", diag.Quote(name))
 		case set || slices.Contains(r.Env().Pass, name):
 			return refused("the plan changes the variable %s, which the policy sets", diag.Quote(name))
@@ -209,6 +209,14 @@ func judgeSteps(made *plan.Plan, r *policy.Resolved) error {
 			covered = append(covered, "/proc")
 		case plan.Hold:
 			protected = append(protected, st.Path)
+		case plan.Egress:
+			if err := judgeEgress(st, r.Network()); err != nil {
+				return err
+			}
+		case plan.Broker:
+			if err := judgeBroker(st, r.Network()); err != nil {
+				return err
+			}
 		case plan.Watch:
 			protected = append(append(protected, st.Quarantine...), st.Report...)
 		}
@@ -242,6 +250,7 @@ func claimSteps() map[guarantee.ID][]string {
 		guarantee.TmpPrivate:         {"scratch"},
 		guarantee.DeviceDenied:       {"devices"},
 		guarantee.NetOffline:         {"namespace net"},
+		guarantee.NetAllowlist:       {"namespace net", "egress"},
 		guarantee.UnixConfined:       {"seccomp"},
 		guarantee.OutsideUntouchable: {"namespace pid"},
 		guarantee.OutsideHidden:      {"namespace pid", "proc"},

@@ -44,6 +44,10 @@ func lies() map[string]string {
 		"symbol-prepare":     head + claims + `"steps":[{"step":"wrap","programs":[{"path":"/bin/true","args":["{tmp}/../../x"]}]}]}`,
 		"writes-prepare":     head + claims + `"steps":[` + spaces + `,{"step":"bind","path":"/etc","access":"write","kind":"dir","role":"root"}]}`,
 		"shows-prepare":      head + claims + `"steps":[` + spaces + `,{"step":"bind","path":"HIDDEN","access":"read","kind":"dir","role":"show"}]}`,
+		"proxy-prepare":      head + claims + `"steps":[` + spaces + `,{"step":"egress","proxy":61080}]}`,
+		"loopback-prepare":   head + claims + `"steps":[` + spaces + `,{"step":"egress","loopback":[5432]}]}`,
+		"publish-prepare":    head + claims + `"steps":[` + spaces + `,{"step":"egress","publish":[5432]}]}`,
+		"socket-prepare":     head + claims + `"steps":[` + spaces + `,{"step":"broker","allow":["/run/docker.sock"]}]}`,
 		"reveals-prepare":    head + claims + `"steps":[` + spaces + `]}`,
 		"bare-prepare":       head + claims + `"steps":[{"step":"namespaces","kinds":["user","mount","pid"],"ids":"self","loopback":false}]}`,
 	}

@@ -20,6 +20,9 @@ type flags struct {
 
 	net       string
 	allowHost []string
+	loopback  []string
+	publish   []string
+	unix      []string
 
 	env        []string
 	envInherit string
@@ -56,6 +59,9 @@ func (f *flags) add(c *cobra.Command) {
 	s.StringArrayVar(&f.show, "show", nil, "let `PATH` be read although it is hidden (repeatable)")
 	s.StringVar(&f.net, "net", "", "network `MODE`: offline (default), allowlist or online")
 	s.StringArrayVar(&f.allowHost, "allow-host", nil, "let `HOST[:PORT]` be reached (repeatable)")
+	s.StringArrayVar(&f.loopback, "allow-loopback", nil, "let a server at `PORT` of the host's loopback be reached (repeatable)")
+	s.StringArrayVar(&f.publish, "publish", nil, "let the host's loopback reach a server at `PORT` inside (repeatable)")
+	s.StringArrayVar(&f.unix, "allow-unix", nil, "let the unix socket `PATH` be reached, with all that it lets its users do (repeatable)")
 	s.StringArrayVar(&f.env, "env", nil, "pass `NAME` on, or set NAME=VALUE (repeatable)")
 	s.StringVar(&f.envInherit, "env-inherit", "", "which variables are passed on, `MODE`: clean (default) or all")
 	s.StringVar(&f.policyFile, "policy", "", "read the policy from `FILE`, or - for the standard input, instead of the user's and the project's")

@@ -145,9 +145,9 @@ until a person has read it and trusts it: caisson policy trust FILE.
   unprotect = []                # writable although protected (system and user files)
 
   [network]
-  mode = "offline"              # or "online": the host's network as it is
-  allow = []                    # hosts of the mode "allowlist", not in this version
-  deny = []
+  mode = "offline"              # or "allowlist", or "online": the host's network as it is
+  allow = ["example.org:443"]   # of the mode "allowlist": NAME, *.NAME, ADDRESS, ADDRESS/BITS or *
+  deny = ["*.ads.example"]      # beats allow
   loopback = []                 # ports of the host's loopback (system and user files)
   publish = []                  # ports inside that the host can reach (likewise)
   unix = []                     # unix sockets of the host (likewise)
@@ -193,6 +193,10 @@ explain names the narrowest one that helps, as flags to run with again:
   --write PATH        let PATH be written
   --unprotect PATH    lift the protection of PATH inside the workspace
   --show PATH         let PATH be read although it is hidden
+  --allow-host HOST[:PORT]  let HOST be reached, and nothing else but what is listed
+  --allow-loopback PORT     let a server on the host's loopback be reached
+  --publish PORT            let the host's loopback reach a server inside
+  --allow-unix PATH         let a unix socket be reached, with all that it allows
   --env NAME[=VALUE]  pass a variable on, or set it
   --fd N              pass a descriptor on
   --net online        use the host's network as it is, its loopback included

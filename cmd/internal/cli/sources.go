@@ -69,6 +69,9 @@ func (f *flags) said() (policy.Policy, error) {
 		set("--allow-host", "network.mode", string(policy.Allowlist))
 	}
 	set("--allow-host", "network.allow", f.allowHost...)
+	set("--allow-loopback", "network.loopback", f.loopback...)
+	set("--publish", "network.publish", f.publish...)
+	set("--allow-unix", "network.unix", f.unix...)
 	for _, v := range f.env {
 		if strings.Contains(v, "=") {
 			set("--env", "env.set", v)
