@@ -135,8 +135,8 @@ func allowlistCases() []Case {
 		allow("allow-01", "reach what is on the list, and nothing else", "an empty list meant no list (CVE-2025-66479, srt)", func(t *T) {
 			listed, other := t.listen("tcp4", "127.0.0.1:0"), t.listen("tcp4", "127.0.0.1:0")
 			t.Spec.Policy = func(p policy.Policy) policy.Policy { return list(p, listed.addr) }
-			t.Do(act.Request{Op: "dial", Net: "tcp4", Addr: listed.addr})
-			t.Do(act.Request{Op: "dial", Net: "tcp4", Addr: other.addr})
+			t.Do(act.Request{Op: "reach", Addr: listed.addr})
+			t.Do(act.Request{Op: "reach", Addr: other.addr})
 			t.Harm(other.reached() || !listed.reached(), "listed server reached: %v; another server reached: %v", listed.reached(), other.reached())
 		}),
 		allow("allow-02", "ask a name server for what is not on the list", "names were resolved before the check (nono #1675)", func(t *T) {

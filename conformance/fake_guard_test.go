@@ -41,6 +41,8 @@ func others(r *act.Request) (fake.Act, bool) {
 	switch r.Op {
 	case "dial":
 		a.Op = fake.Connect
+	case "reach":
+		a.Op, a.Net, a.Name = fake.Connect, "tcp", "proxy"
 	case "send":
 		a.Op = fake.Send
 	case "packet":

@@ -3,9 +3,13 @@
 package inside
 
 import (
+	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"net"
+	"os"
+	"strings"
 	"time"
 
 	"github.com/caisson-sandbox/caisson/conformance/internal/act"
@@ -19,6 +23,16 @@ func networkOps() map[string]op {
 		// dial Net Addr Data: connect, send Data, read one answer as Data.
 		"dial": func(_ *Helper, r act.Request) act.Reply {
 			c, err := net.DialTimeout(r.Net, r.Addr, patience)
+			if err != nil {
+				return failed(err)
+			}
+			defer c.Close()
+			return talk(c, r.Data)
+		},
+		// reach Addr Data: as dial, by the way that programs are told of: the
+		// proxy that HTTPS_PROXY names, if it is on the loopback.
+		"reach": func(_ *Helper, r act.Request) act.Reply {
+			c, err := reach(r.Addr)
 			if err != nil {
 				return failed(err)
 			}
@@ -71,6 +85,32 @@ func networkOps() map[string]op {
 			return reply
 		},
 	}
+}
+
+// reach connects to an address, through a proxy where there is one.
+func reach(addr string) (net.Conn, error) {
+	proxy, ok := strings.CutPrefix(os.Getenv("HTTPS_PROXY"), "http://127.0.0.1:")
+	if !ok {
+		return net.DialTimeout("tcp", addr, patience)
+	}
+	c, err := net.DialTimeout("tcp", "127.0.0.1:"+proxy, patience)
+	if err != nil {
+		return nil, err
+	}
+	c.SetDeadline(time.Now().Add(patience))
+	fmt.Fprintf(c, "CONNECT %s HTTP/1.1\r\nHost: %s\r\n\r\n", addr, addr)
+	head := make([]byte, 0, 512)
+	for one := make([]byte, 1); !bytes.HasSuffix(head, []byte("\r\n\r\n")); head = append(head, one[0]) {
+		if _, err := io.ReadFull(c, one); err != nil {
+			c.Close()
+			return nil, err
+		}
+	}
+	if !bytes.HasPrefix(head, []byte("HTTP/1.1 200 ")) {
+		c.Close()
+		return nil, fmt.Errorf("the proxy answers %.12q", head)
+	}
+	return c, nil
 }
 
 func talk(c net.Conn, say string) act.Reply {
