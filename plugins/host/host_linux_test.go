@@ -147,15 +147,23 @@ func TestCancelled(t *testing.T) {
 // for what they share with this plan.
 func TestJudgeAccepts(t *testing.T) {
 	t.Parallel()
-	p, err := start(t, "good-plans", Options{})
+	work, resolved := workspace(t)
+	found, err := shelf(t, "good-plans").Find("good-plans")
+	if err == nil {
+		err = os.WriteFile(found.Path+".told", []byte(work), 0o600)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
+	p, err := Start(t.Context(), found, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
 	report, err := p.Probe(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, resolved := workspace(t)
 	made, err := p.Prepare(t.Context(), backend.Request{Policy: resolved, Facts: report.Facts})
 	if err != nil {
 		t.Fatal(err)
@@ -166,6 +174,9 @@ func TestJudgeAccepts(t *testing.T) {
 	}
 	if wrap.Programs[1].SHA256 != p.plugin.SHA256 {
 		t.Errorf("the plugin as its own wrapper has the hash %q", wrap.Programs[1].SHA256)
+	}
+	if made.Steps[0].Name() != "hold" || made.Steps[1].Name() != "watch" {
+		t.Errorf("%+v", made.Steps)
 	}
 	if len(made.Env) != 1 || made.Env[0] != (plan.EnvEdit{Name: "TMPDIR", Value: "/tmp"}) {
 		t.Errorf("%+v", made.Env)

@@ -108,6 +108,11 @@ func TestHostile(t *testing.T) {
 		{"publish-prepare", "publishes port 5432", diag.PlanInvalid, Timeouts{}},
 		{"socket-prepare", "opens the socket /run/docker.sock", diag.PlanInvalid, Timeouts{}},
 		{"reveals-prepare", "does not cover", diag.PlanInvalid, Timeouts{}},
+		{"holds-prepare", "hold made, which the policy does not", diag.PlanInvalid, Timeouts{}},
+		{"content-prepare", ".mcp.json made, which the policy does not", diag.PlanInvalid, Timeouts{}},
+		{"moves-prepare", "hidden moved away, which the policy does not", diag.PlanInvalid, Timeouts{}},
+		{"watches-prepare", "no git directory of the policy", diag.PlanInvalid, Timeouts{}},
+		{"grants-prepare", "grants the socket /run/x.sock", diag.PlanInvalid, Timeouts{}},
 		{"bare-prepare", "the plan", diag.PlanInvalid, Timeouts{}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -39,6 +39,9 @@ func (p *Plugin) judge(made *plan.Plan, r *policy.Resolved) error {
 	if err := judgeEnv(made, r); err != nil {
 		return err
 	}
+	if err := judgeOutside(made, r); err != nil {
+		return err
+	}
 	if wrap, ok := made.Wrapped(); ok {
 		return p.judgePrograms(made, wrap, r)
 	}
@@ -74,9 +77,7 @@ func (p *Plugin) judgeClaims(made *plan.Plan) error {
 // judgeWords refuses text for people that could drive their terminal.
 func judgeWords(made *plan.Plan) error {
 	plain := func(words ...string) bool {
-		return !slices.ContainsFunc(words, func(s string) bool {
-			return !backend.IsSentence(s)
-		})
+		return !slices.ContainsFunc(words, func(s string) bool { return !backend.IsSentence(s) })
 	}
 	for id, c := range made.Claims {
 		if !plain(c.Note) {

@@ -9,7 +9,7 @@ import "runtime"
 func lies() map[string]string {
 	head := `{"format":1,"backend":"NAME","os":"linux","arch":"` + runtime.GOARCH + `",`
 	claims := `"claims":{"fs.write.confined":{"by":"kernel"}},`
-	wrap := `"steps":[{"step":"wrap","programs":[{"path":"/bin/true","args":[]}]}]`
+	wrap := `"steps":[` + wrapped + `]`
 	return map[string]string{
 		"json-describe":      `{`,
 		"unknown-describe":   `{"name":"NAME","version":"1","os":["linux"],"rank":1,"root":true}`,
@@ -49,11 +49,17 @@ func lies() map[string]string {
 		"publish-prepare":    head + claims + `"steps":[` + spaces + `,{"step":"egress","publish":[5432]}]}`,
 		"socket-prepare":     head + claims + `"steps":[` + spaces + `,{"step":"broker","allow":["/run/docker.sock"]}]}`,
 		"reveals-prepare":    head + claims + `"steps":[` + spaces + `]}`,
+		"holds-prepare":      head + claims + `"steps":[{"step":"hold","path":"HIDDEN/hold","kind":"file","content":"x"},` + wrapped + `]}`,
+		"content-prepare":    head + claims + `"steps":[{"step":"hold","path":"WORKSPACE/.mcp.json","kind":"file","content":"evil"},` + wrapped + `]}`,
+		"moves-prepare":      head + claims + `"steps":[{"step":"watch","quarantine":["HIDDEN"]},` + wrapped + `]}`,
+		"watches-prepare":    head + claims + `"steps":[{"step":"watch","git":["HIDDEN"]},` + wrapped + `]}`,
+		"grants-prepare":     head + claims + `"steps":[{"step":"broker","allow":["/run/x.sock"]},` + wrapped + `]}`,
 		"bare-prepare":       head + claims + `"steps":[{"step":"namespaces","kinds":["user","mount","pid"],"ids":"self","loopback":false}]}`,
 	}
 }
 
 const (
-	zeros  = "0000000000000000000000000000000000000000000000000000000000000000"
-	spaces = `{"step":"namespaces","kinds":["user","mount","pid","net","ipc"],"ids":"self","loopback":true},{"step":"read-only-root"}`
+	wrapped = `{"step":"wrap","programs":[{"path":"/usr/bin/env","args":[]}]}`
+	zeros   = "0000000000000000000000000000000000000000000000000000000000000000"
+	spaces  = `{"step":"namespaces","kinds":["user","mount","pid","net","ipc"],"ids":"self","loopback":true},{"step":"read-only-root"}`
 )

@@ -150,6 +150,10 @@ func bePlugin(name string) {
 		case "good-plans":
 			b.Plan.Steps = []plan.Step{plan.Wrap{Programs: []plan.Program{{Path: "/usr/bin/env"}, {Path: os.Args[0]}}}}
 			b.Plan.Env = []plan.EnvEdit{{Name: "TMPDIR", Value: "/tmp"}}
+			told, _ := os.ReadFile(os.Args[0] + ".told") // the workspace
+			if work := string(told); work != "" {
+				b.Plan.Steps = append([]plan.Step{plan.Hold{Path: work + "/.mcp.json", Kind: "dir"}, plan.Watch{Quarantine: []string{work + "/.envrc"}}}, b.Plan.Steps...)
+			}
 		}
 		sdk.Serve(b)
 	case "cookie":
