@@ -143,6 +143,8 @@ func bePlugin(name string) {
 		sdk.Logger().Warn("hello \x1b[2J", "key", "va\nlue")
 		b := good(name)
 		switch name {
+		case "good-looks":
+			report(surroundings())
 		case "good-refuses":
 			b.PlanError = diag.New(diag.ModeUnsupported, "no such mode", "use another")
 		case "good-bench":
@@ -215,6 +217,26 @@ func bePlugin(name string) {
 	}
 	c.serve(protocol.Major, protocol.CookieValue)
 	os.Exit(0)
+}
+
+// surroundings tells what a plugin finds itself in.
+func surroundings() string {
+	here, _ := os.Getwd()
+	said := []string{"directory " + here}
+	if f, err := os.OpenFile("/dev/tty", os.O_RDWR, 0); err == nil {
+		f.Close()
+		said = append(said, "terminal")
+	}
+	entries, _ := os.ReadDir("/proc/self/fd")
+	for _, e := range entries {
+		to, _ := os.Readlink("/proc/self/fd/" + e.Name())
+		said = append(said, "descriptor "+e.Name()+" "+to)
+	}
+	for _, v := range os.Environ() {
+		name, _, _ := strings.Cut(v, "=")
+		said = append(said, "variable "+name)
+	}
+	return strings.Join(said, "\n")
 }
 
 // report writes what the test is to know beside the program.

@@ -20,6 +20,9 @@ func (p *process) start() error {
 	p.cmd.Path = "/proc/self/fd/3"
 	p.cmd.Args = []string{p.program.Path}
 	p.cmd.ExtraFiles = []*os.File{p.program.File}
+	if err := keepDescriptors(); err != nil {
+		return err
+	}
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL}
 	started := make(chan error)
 	go func() {

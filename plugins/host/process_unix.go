@@ -30,6 +30,9 @@ func (p *process) start() error {
 	}
 	p.cmd.Path, p.cmd.Args = copied, []string{p.program.Path}
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if err := keepDescriptors(); err != nil {
+		return err
+	}
 	if err := p.cmd.Start(); err != nil {
 		return err
 	}

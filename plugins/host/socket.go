@@ -23,14 +23,16 @@ type socketDir struct{ path string }
 const maxBase = 36
 
 // newSocketDir makes the directory, in caisson's state where the path is short
-// enough: it is hidden from commands. What killed hosts left there goes.
+// enough: it is hidden from commands. Else it is in /tmp, of which commands have
+// one of their own, and not where TMPDIR says, which may be a workspace. What
+// killed hosts left there goes.
 func newSocketDir() (*socketDir, error) {
 	base := filepath.Join(policy.OSHost().OwnDirs().State, "run")
 	if len(base) > maxBase || os.MkdirAll(base, 0o700) != nil {
-		base = os.TempDir()
-	}
-	if len(base) > maxBase && runtime.GOOS != "windows" {
 		base = "/tmp"
+		if runtime.GOOS == "windows" {
+			base = os.TempDir()
+		}
 	}
 	sweep(base)
 	dir, err := os.MkdirTemp(base, fmt.Sprintf("caisson-%d-", os.Getpid()))

@@ -18,3 +18,14 @@ func openProgram(path string) (*os.File, error) {
 }
 
 func executable(info fs.FileInfo) bool { return info.Mode().Perm()&0o111 != 0 }
+
+// lockFile waits until this open file alone has the lock. Its closing gives it
+// back, the end of the process too.
+func lockFile(f *os.File) error {
+	for {
+		err := unix.Flock(int(f.Fd()), unix.LOCK_EX)
+		if err != unix.EINTR {
+			return err
+		}
+	}
+}

@@ -25,3 +25,9 @@ func openProgram(path string) (*os.File, error) {
 
 // executable accepts every file: the name says what is one.
 func executable(fs.FileInfo) bool { return true }
+
+// lockFile waits until this open file alone has the lock. Its closing gives it
+// back, the end of the process too.
+func lockFile(f *os.File) error {
+	return windows.LockFileEx(windows.Handle(f.Fd()), windows.LOCKFILE_EXCLUSIVE_LOCK, 0, 1, 0, &windows.Overlapped{})
+}

@@ -9,7 +9,9 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -94,6 +96,44 @@ func TestTrust(t *testing.T) {
 	}
 	if p = find(t, r, "one"); p.State != Untrusted {
 		t.Errorf("given up: %+v", p)
+	}
+}
+
+// TestTogether: of changes at the same time none is lost, least of all a trust
+// that is taken back.
+func TestTogether(t *testing.T) {
+	t.Parallel()
+	r, dir := shelf(t)
+	const n = 16
+	name := func(i int) string { return "p" + strconv.Itoa(i) }
+	var all sync.WaitGroup
+	for i := range n {
+		put(t, filepath.Join(dir, "caisson-backend-"+name(i)), name(i), 0o755)
+		if i%2 == 0 {
+			if _, err := r.Trust(find(t, r, name(i)), nil, time.Now()); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for i := range n {
+		p := find(t, r, name(i))
+		all.Go(func() {
+			var err error
+			if i%2 == 0 {
+				_, err = r.Untrust(name(i))
+			} else {
+				_, err = r.Trust(p, nil, time.Now())
+			}
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	for i := range n {
+		if want, got := map[bool]State{true: Untrusted, false: Trusted}[i%2 == 0], find(t, r, name(i)).State; got != want {
+			t.Errorf("%s is %s, want %s", name(i), got, want)
+		}
 	}
 }
 

@@ -21,6 +21,7 @@ import (
 const (
 	trustFile   = "plugins.json"
 	verdictFile = "conformance.json"
+	lockName    = "plugins.lock"
 	fileFormat  = 1
 	maxFile     = 4 << 20
 )
@@ -78,6 +79,11 @@ func (r Registry) Trust(p Plugin, programs []string, now time.Time) (Plugin, err
 		}
 		t.Programs[one.Path] = one.SHA256
 	}
+	release, err := r.lock()
+	if err != nil {
+		return p, err
+	}
+	defer release()
 	list, err := r.trusts()
 	if err != nil {
 		return p, err
@@ -89,9 +95,31 @@ func (r Registry) Trust(p Plugin, programs []string, now time.Time) (Plugin, err
 	return r.look(list, p), nil
 }
 
+// lock keeps other processes from changing the files meanwhile: who read a list
+// before another one took a trust back would write that trust again. It waits.
+func (r Registry) lock() (release func(), err error) {
+	if err := os.MkdirAll(r.StateDir, 0o700); err != nil {
+		return nil, err
+	}
+	f, err := os.OpenFile(filepath.Join(r.StateDir, lockName), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := lockFile(f); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("lock %s: %w", diag.Quote(f.Name()), err)
+	}
+	return func() { f.Close() }, nil
+}
+
 // Untrust takes the trust in a plugin back, which need not exist any more. It
 // reports whether there was any. The word is a name, or a path.
 func (r Registry) Untrust(word string) (bool, error) {
+	release, err := r.lock()
+	if err != nil {
+		return false, err
+	}
+	defer release()
 	list, err := r.trusts()
 	if err != nil {
 		return false, err
@@ -132,6 +160,11 @@ func (r Registry) trusts() (trustList, error) {
 
 // Record keeps the verdict on a backend, by its name, for Verdicts.
 func (r Registry) Record(name string, v Verdict) error {
+	release, err := r.lock()
+	if err != nil {
+		return err
+	}
+	defer release()
 	list, err := r.verdicts()
 	if err != nil {
 		return err
