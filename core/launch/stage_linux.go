@@ -51,7 +51,8 @@ func newProof(want Proof) (proof, error) {
 			return p, nil
 		}
 	}
-	return p, diag.New(diag.AttestFailed, "there is no place outside the writable ones that the caller can write to, so it cannot be shown that commands cannot", "")
+	return p, diag.New(diag.AttestFailed, "there is no place outside the writable and the temporary directories that the caller can write to, so it cannot be shown that commands cannot",
+		"use a built-in backend; or have a home, a workspace or caisson's state (XDG_STATE_HOME) outside of the temporary directories, in one of your own")
 }
 
 // newWriting finds out how a file can be made in a directory, by making one.

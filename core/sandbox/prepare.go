@@ -131,26 +131,3 @@ func (p *Prepared) Weakened() []guarantee.ID {
 		return !slices.Contains(p.Resolved.AllowWeaker(), id)
 	})
 }
-
-// proof says what is tried inside where the plan has wrappers: what the policy
-// allows and what it does not.
-func (p *Prepared) proof() launch.Proof {
-	may := func(dir string) bool {
-		access, _ := p.Resolved.AccessTo(dir)
-		return access == policy.Write
-	}
-	proof := launch.Proof{Offline: p.Resolved.Network().Mode != policy.Online}
-	for _, rule := range p.Resolved.Rules() {
-		if rule.Access == policy.Write && rule.Kind == policy.KindDir && (proof.Writable == "" || rule.Root) {
-			if proof.Writable = rule.Path; rule.Root {
-				break
-			}
-		}
-	}
-	for _, dir := range append([]string{p.Resolved.Home()}, p.Resolved.Own()...) {
-		if !may(dir) {
-			proof.Forbidden = append(proof.Forbidden, dir)
-		}
-	}
-	return proof
-}
