@@ -119,6 +119,23 @@ func startError(c Command, err error) error {
 	}
 }
 
+// sessionTerminal is the descriptor of the terminal that a session of its own
+// gets, or -1.
+func (c Command) sessionTerminal() int {
+	if !c.NewSession {
+		return -1
+	}
+	for n, f := range c.Files {
+		if f == nil || n > 2 {
+			continue
+		}
+		if _, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS); err == nil {
+			return n
+		}
+	}
+	return 0 // which the launch will refuse
+}
+
 // candidates are the files to try, in order, for a command's path.
 func candidates(c Command) []string {
 	if strings.Contains(c.Path, "/") || c.Path == "" {
@@ -153,7 +170,7 @@ func candidates(c Command) []string {
 func (s *Sandbox) start(ctx context.Context, p *Process, c Command, in *inherited) error {
 	sp := spec{
 		paths: candidates(c), argv: c.Args, env: c.Env, dir: c.Dir, std: len(in.fds),
-		reopen: in.reopen, terminal: -1, ownGroup: p.ownGroup, newSession: c.NewSession, callerPID: os.Getpid(),
+		reopen: in.reopen, terminal: -1, ownGroup: p.ownGroup, newSession: c.sessionTerminal(), callerPID: os.Getpid(),
 	}
 	if p.ownGroup && c.Foreground && p.tty >= 0 {
 		sp.terminal = 0

@@ -34,7 +34,7 @@ type spec struct {
 	reopen     []reopen
 	terminal   int // descriptor to take as the terminal's foreground, -1: none
 	ownGroup   bool
-	newSession bool // with the terminal at descriptor 0
+	newSession int // descriptor of the terminal of a session of its own, -1: none
 	callerPID  int
 }
 
@@ -155,8 +155,8 @@ const statfsFlags = 80
 func (e *entering) command(c spec) {
 	e.call("set close-on-exec", unix.SYS_FCNTL, num(e.control), num(unix.F_SETFD), num(unix.FD_CLOEXEC))
 	switch {
-	case c.newSession:
-		e.newSession(0)
+	case c.newSession >= 0:
+		e.newSession(c.newSession)
 	case c.ownGroup:
 		e.ownGroup(c)
 	}

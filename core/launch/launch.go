@@ -59,7 +59,7 @@ type Command struct {
 	// it began in, which it cannot name if that is outside.
 	OwnGroup bool
 	// NewSession makes the command the leader of a session of its own, whose
-	// terminal is Files[0]; see setsid(2). The terminal is then not the caller's,
+	// terminal is the first of Files[0] to Files[2] that is one; see setsid(2). The terminal is then not the caller's,
 	// and its keys, sizes and hangup reach the command by themselves.
 	NewSession bool
 	// Attempted is called with what the command and its descendants try, while

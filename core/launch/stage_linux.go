@@ -266,7 +266,7 @@ func wrappedSyscalls(step plan.Wrap, filter []seccomp.Instruction) (string, erro
 	if err != nil {
 		return "", err
 	}
-	first := wrapperProgram(argv, len(fds), -1, false)
+	first := wrapperProgram(argv, len(fds), -1, -1)
 	command := Command{Path: "CMD", Args: []string{"CMD"}, Dir: "/"}
 	stage := stageProgram(command, &inherited{fds: make([]int, 3)}, &proving{}, filter)
 	var b strings.Builder

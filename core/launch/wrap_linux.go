@@ -175,7 +175,7 @@ func (s *Sandbox) startWrapped(ctx context.Context, p *Process, c Command, in *i
 	}
 	control := len(fds)
 	fds = append(fds, started.other)
-	first := wrapperProgram(argv, control, p.ownTerminal(c), c.NewSession)
+	first := wrapperProgram(argv, control, p.ownTerminal(c), c.sessionTerminal())
 	start, err := first.memfd()
 	if err != nil {
 		return err
@@ -284,7 +284,7 @@ func closeAll(fds []int) {
 }
 
 // wrapperProgram is the list that executes the outermost wrapper.
-func wrapperProgram(argv []string, control, terminal int, newSession bool) *entering {
+func wrapperProgram(argv []string, control, terminal, newSession int) *entering {
 	e := &entering{}
 	e.step, e.report = -1, control
 	e.call("keep the listed descriptors only", unix.SYS_CLOSE_RANGE, num(control+1), num(1<<32-1), num(0))
@@ -292,8 +292,8 @@ func wrapperProgram(argv []string, control, terminal int, newSession bool) *ente
 	mask := e.words(num(0))
 	e.call("block signals", unix.SYS_RT_SIGPROCMASK, num(unix.SIG_BLOCK), e.words(num(-1)), mask, num(8))
 	e.dieWith(os.Getpid())
-	if newSession {
-		e.newSession(0)
+	if newSession >= 0 {
+		e.newSession(newSession)
 	} else {
 		e.ownGroup(spec{terminal: terminal})
 	}

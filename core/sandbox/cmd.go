@@ -54,8 +54,8 @@ type Cmd struct {
 	// interactive shell needs.
 	OwnGroup bool
 	// NewSession makes the command the leader of a session of its own whose
-	// terminal is Stdin, a terminal that is not the caller's, such as the end of
-	// a pair that the caller made. Windows has none.
+	// terminal is the first of the standard streams that is one. It is not the
+	// caller's, but such as the end of a pair that the caller made. Windows has none.
 	NewSession bool
 
 	// Cancel is called when the context of the command is done before the

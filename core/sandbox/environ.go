@@ -102,6 +102,10 @@ func (s *Sandbox) dirOf(dir string) (string, error) {
 	return s.prepared.Resolved.Workspace()[0], nil
 }
 
+// Shows reports whether a directory of the host, by its absolute path, is the
+// same directory inside, so that a command can start in it.
+func (s *Sandbox) Shows(dir string) bool { return s.prepared.visible(dir) }
+
 // visible reports whether a directory of the host is the same directory
 // inside: the policy does not hide it, and no private mount takes its place.
 func (p *Prepared) visible(dir string) bool {

@@ -61,6 +61,7 @@ func commands() []command {
 		{"learn", outcome.Refused, (*program).learnCommand},
 		{"sh", outcome.Refused, (*program).shCommand},
 		{"serve", statusMisuse, (*program).serveCommand},
+		{"session", outcome.Refused, (*program).sessionCommand},
 		{"plan", outcome.Refused, (*program).planCommand},
 		{"explain", statusMisuse, (*program).explainCommand},
 		{"policy", statusMisuse, (*program).policyCommand},

@@ -20,13 +20,14 @@ import (
 // job is one invocation of run or shell.
 type job struct {
 	*program
-	flags  flags
-	chdir  string
-	fds    []int
-	result string
-	reason string
-	shell  bool                       // the command is an interactive shell
-	ended  func(sandbox.Result) error // what to do with the result; nil: say what was denied
+	flags   flags
+	chdir   string
+	fds     []int
+	result  string
+	reason  string
+	session string                     // the session to run it in; empty for a sandbox of its own
+	shell   bool                       // the command is an interactive shell
+	ended   func(sandbox.Result) error // what to do with the result; nil: say what was denied
 	// environ is what the command inherits from; nil means this process's.
 	environ []string
 }
@@ -46,11 +47,15 @@ started; 126 when it cannot be executed; 127 when it was not found.`,
 			if len(args) == 0 {
 				return j.refuse(usageError(c, "no command to run is named"))
 			}
+			if c.Flags().Changed("session") {
+				return j.runInSession(c, args)
+			}
 			return j.run(c.Context(), args)
 		},
 	}
 	c.Flags().SetInterspersed(false) // what follows the command belongs to it
 	j.add(c)
+	c.Flags().StringVar(&j.session, "session", "", "run it in the session `NAME`, whose policy is fixed")
 	return c
 }
 

@@ -43,13 +43,20 @@ func (s *signals) passTo(cmd *sandbox.Cmd) {
 	for range len(s.caught) {
 		_ = cmd.Signal((<-s.caught).(syscall.Signal))
 	}
+	s.passBy(func(sig syscall.Signal) {
+		if !fromTerminal(sig) {
+			_ = cmd.Signal(sig) // it may have ended just now
+		}
+	})
+}
+
+// passBy passes what was caught, and what is from now on, to a function.
+func (s *signals) passBy(pass func(syscall.Signal)) {
 	go func() {
 		for {
 			select {
 			case sig := <-s.caught:
-				if n := sig.(syscall.Signal); !fromTerminal(n) {
-					_ = cmd.Signal(n) // it may have ended just now
-				}
+				pass(sig.(syscall.Signal))
 			case <-s.done:
 				return
 			}

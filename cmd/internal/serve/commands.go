@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -53,9 +54,14 @@ type startParams struct {
 	// Descriptors and Environ are of sessions: the numbers that the descriptors
 	// get which came with the message, and the environment of the client.
 	Descriptors []int    `json:"descriptors"`
-	Environ     []string `json:"environ"`
-	// Terminal says that descriptor 0 is a terminal that the client made for the
-	// command.
+	Environ     [][]byte `json:"environ"`
+	// RawArgv is Argv where that need not be text.
+	RawArgv [][]byte `json:"raw_argv"`
+	// Cwd is the current directory of the client, where the command starts if it
+	// can be seen inside and Dir names no other.
+	Cwd string `json:"cwd"`
+	// Terminal says that the first of the descriptors that is a terminal was made
+	// for the command.
 	Terminal bool `json:"terminal"`
 }
 
@@ -75,6 +81,9 @@ type started struct {
 const maxTimeout = 365 * 24 * time.Hour
 
 func (p *startParams) check(held bool) error {
+	for _, arg := range p.RawArgv {
+		p.Argv = append(p.Argv, string(arg))
+	}
 	switch {
 	case len(p.Argv) == 0:
 		return badParam("argv", "is empty")
@@ -84,12 +93,12 @@ func (p *startParams) check(held bool) error {
 		return badParam("window", "is negative")
 	case p.TTY != nil && p.Stdin:
 		return badParam("stdin", "is the terminal already")
-	case !held && (len(p.Descriptors) > 0 || len(p.Environ) > 0 || p.Terminal):
+	case !held && (len(p.Descriptors) > 0 || len(p.Environ)+len(p.RawArgv) > 0 || p.Cwd != "" || p.Terminal):
 		return badParam("descriptors", "can be passed to sessions alone")
 	case p.TTY != nil && !p.TTY.valid():
 		return badParam("tty", "is no size")
 	}
-	for _, list := range [][]string{p.Argv, {p.Dir}, p.Environ} {
+	for _, list := range [][]string{p.Argv, {p.Dir, p.Cwd}, texts(p.Environ)} {
 		for _, text := range list {
 			if strings.ContainsRune(text, 0) {
 				return badParam("argv", "or another text holds a NUL")
@@ -102,6 +111,14 @@ func (p *startParams) check(held bool) error {
 		}
 	}
 	return nil
+}
+
+func texts(list [][]byte) []string {
+	out := make([]string, len(list))
+	for i, b := range list {
+		out[i] = string(b)
+	}
+	return out
 }
 
 // maxSide bounds a window, as struct winsize does.
@@ -167,7 +184,7 @@ func (c *connection) launch(b *box, p *startParams, files []*os.File) (*command,
 	}
 	inside, err := cmd.connect(p, files)
 	if err == nil {
-		cmd.cmd.Dir = b.dirOf(p.Dir)
+		cmd.cmd.Dir = b.dirOf(p)
 		cmd.cmd.Env = b.environ(cmd.cmd, p)
 		err = cmd.cmd.Start()
 	}
@@ -187,30 +204,34 @@ func (c *connection) launch(b *box, p *startParams, files []*os.File) (*command,
 
 // dirOf gives the directory that a command starts in: a relative one is taken
 // from the first workspace.
-func (b *box) dirOf(dir string) string {
-	if dir == "" || !filepath.IsAbs(dir) {
-		return filepath.Join(b.sandbox.Resolved().Workspace()[0], dir)
+func (b *box) dirOf(p *startParams) string {
+	switch {
+	case filepath.IsAbs(p.Dir):
+		return p.Dir
+	case p.Dir == "" && filepath.IsAbs(p.Cwd) && b.sandbox.Shows(p.Cwd):
+		return p.Cwd
 	}
-	return dir
+	return filepath.Join(b.sandbox.Resolved().Workspace()[0], p.Dir)
 }
 
 // environ gives the environment of a command: what the sandbox gives, with the
 // changes of the client. Null takes a variable away.
 func (b *box) environ(cmd *sandbox.Cmd, p *startParams) []string {
 	if p.Environ != nil {
-		cmd.Env = b.sandbox.Inherited(p.Environ)
+		cmd.Env = changed(b.sandbox.Inherited(texts(p.Environ)), "PWD", &cmd.Dir)
 	}
 	env := cmd.Environ()
 	for name, value := range p.Env {
-		kept := env[:0:0]
-		for _, v := range env {
-			if !strings.HasPrefix(v, name+"=") {
-				kept = append(kept, v)
-			}
-		}
-		if env = kept; value != nil {
-			env = append(env, name+"="+*value)
-		}
+		env = changed(env, name, value)
+	}
+	return env
+}
+
+// changed returns an environment with one variable set, or without it.
+func changed(env []string, name string, value *string) []string {
+	env = slices.DeleteFunc(slices.Clone(env), func(v string) bool { return strings.HasPrefix(v, name+"=") })
+	if value != nil {
+		env = append(env, name+"="+*value)
 	}
 	return env
 }

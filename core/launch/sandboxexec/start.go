@@ -39,7 +39,7 @@ type Command struct {
 	// Foreground hands the terminal at Files[0] to the command's group.
 	Foreground bool
 	// NewSession makes the command the leader of a session whose terminal is
-	// Files[0].
+	// the first of the standard streams that is one.
 	NewSession bool
 }
 
@@ -141,7 +141,7 @@ func (b *Box) fork(c Command, proof *os.File) (*Process, error) {
 	p := &Process{box: b, done: make(chan struct{}), tty: -1}
 	switch {
 	case c.NewSession:
-		attr.Sys = &syscall.SysProcAttr{Setsid: true, Setctty: true, Ctty: 0} // its group is its own, as with Setpgid
+		attr.Sys = &syscall.SysProcAttr{Setsid: true, Setctty: true, Ctty: terminalOf(c.Files)} // its group is its own, as with Setpgid
 	case c.Foreground && c.Files[0] != nil:
 		p.takeTerminal(attr)
 	}
@@ -281,4 +281,17 @@ func (p *Process) explain(c Command, said string) error {
 		return diag.New(diag.CommandNotExec, fmt.Sprintf("%s cannot be executed: %v", name, errno), "")
 	}
 	return diag.New(diag.AttestFailed, "the sandbox could not be proven to be in force: "+diag.Quote(strings.TrimSpace(last)), "")
+}
+
+// terminalOf is the number of the first standard stream that is a terminal.
+func terminalOf(files []*os.File) int {
+	for n, f := range files[:min(len(files), 3)] {
+		if f == nil {
+			continue
+		}
+		if _, err := unix.IoctlGetWinsize(int(f.Fd()), unix.TIOCGWINSZ); err == nil {
+			return n
+		}
+	}
+	return 0 // which the start will refuse
 }
