@@ -23,7 +23,9 @@ import (
 func people(w *plan.Windows) map[string]access.Token {
 	other := Bind(w)
 	other.User = "S-1-5-21-1-2-3-1009"
-	other.Restricting = []access.SID{other.User, "S-1-5-12"}
+	if other.Restricting != nil { // as its own plan has it
+		other.Restricting = []access.SID{other.User, "S-1-5-12"}
+	}
 	surrogate := Bind(w)
 	surrogate.Restricting, surrogate.WriteRestricted = nil, false
 	me := access.Token{User: user, Integrity: access.Medium, Privileges: []access.Privilege{access.ChangeNotify}}
