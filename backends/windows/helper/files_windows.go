@@ -33,11 +33,21 @@ func (Disk) Identify(path string) (string, error) {
 // wants no link or junction on the way: the name that the system gives for what
 // is open must be the one that was asked for.
 func open(path string, rights uint32) (windows.Handle, error) {
+	return openSharing(path, rights, windows.FILE_SHARE_READ|windows.FILE_SHARE_WRITE|windows.FILE_SHARE_DELETE)
+}
+
+// pin opens a directory so that neither it nor one above it can be renamed or
+// replaced while it is open. What is opened for its attributes alone takes no
+// part in sharing, so it is opened for reading.
+func pin(dir string) (windows.Handle, error) {
+	return openSharing(dir, windows.FILE_LIST_DIRECTORY, windows.FILE_SHARE_READ|windows.FILE_SHARE_WRITE)
+}
+
+func openSharing(path string, rights, share uint32) (windows.Handle, error) {
 	name, err := windows.UTF16PtrFromString(`\\?\` + path)
 	if err != nil {
 		return 0, err
 	}
-	const share = windows.FILE_SHARE_READ | windows.FILE_SHARE_WRITE | windows.FILE_SHARE_DELETE
 	h, err := windows.CreateFile(name, rights|windows.FILE_READ_ATTRIBUTES|windows.SYNCHRONIZE, share, nil, windows.OPEN_EXISTING,
 		windows.FILE_FLAG_BACKUP_SEMANTICS|windows.FILE_FLAG_OPEN_REPARSE_POINT, 0)
 	switch {
@@ -116,15 +126,23 @@ func (Disk) RemoveACE(path, id, ace string) error {
 	return list(path, id, ace, windows.WRITE_DAC, access.RemoveRaw)
 }
 
-// Make makes a directory or a file where nothing is.
+// Make makes a directory or a file where nothing is. The directory that it lies
+// in is kept in its place meanwhile: a command of another sandbox could put a
+// junction there.
 func (Disk) Make(path, kind, content string) (string, error) {
 	long := `\\?\` + path
-	var err error
 	if kind == "dir" {
-		err = os.MkdirAll(filepath.Dir(long), 0o700)
-		if err == nil {
-			err = os.Mkdir(long, 0o700)
+		if err := os.MkdirAll(filepath.Dir(long), 0o700); err != nil {
+			return "", err
 		}
+	}
+	parent, err := pin(filepath.Dir(path))
+	if err != nil {
+		return "", err
+	}
+	defer windows.CloseHandle(parent)
+	if kind == "dir" {
+		err = os.Mkdir(long, 0o700)
 	} else {
 		err = writeNew(long, content)
 	}

@@ -119,6 +119,24 @@ func TestDisk(t *testing.T) {
 	if _, err := os.Lstat(path); err == nil {
 		t.Error("the placeholder is left")
 	}
+	// While something is made in a directory, that stays where it is.
+	parent := filepath.Join(dir, "parent")
+	if err := os.Mkdir(parent, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	pinned, err := pin(parent)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(parent, parent+"2"); err == nil {
+		t.Error("a directory that is pinned was moved")
+	}
+	if err := windows.CloseHandle(pinned); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(parent, parent+"2"); err != nil {
+		t.Errorf("and can be moved afterwards: %v", err)
+	}
 	if has, err := (Disk{}).HasACE(dir, "", "(A;OICI;0x1301bf;;;S-1-5-21-1-2-3-4)"); err != nil || has {
 		t.Errorf("an entry that nobody added: %t, %v", has, err)
 	}

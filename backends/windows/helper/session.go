@@ -69,6 +69,7 @@ type Session struct {
 	ledgers Ledgers
 	run     string
 	others  []Entry // of the live runs
+	mine    []Entry // as the ledger has them, which a command of the user's own identity can remove
 }
 
 // OpenSession makes the placeholders and adds the entries of a plan, after it
@@ -199,19 +200,19 @@ func (s *Session) hold(h plan.WindowsHold) (id string, err error) {
 			return "", ErrChanged
 		}
 		e.ID, e.Done = id, true
-		return id, s.ledgers.Append(s.run, e)
+		return id, s.note(e)
 	}
 	if !errors.Is(err, ErrAbsent) {
 		return "", err
 	}
-	if err := s.ledgers.Append(s.run, e); err != nil {
+	if err := s.note(e); err != nil {
 		return "", err
 	}
 	if e.ID, err = s.files.Make(h.Path, h.Kind, h.Content); err != nil {
 		return "", err
 	}
 	e.Done = true
-	return e.ID, s.ledgers.Append(s.run, e)
+	return e.ID, s.note(e)
 }
 
 // make makes a directory of caisson's own: a temporary one, which goes with the
@@ -221,14 +222,23 @@ func (s *Session) make(path string, temp bool) (id string, err error) {
 	if temp {
 		e.Do = "temp"
 	}
-	if err := s.ledgers.Append(s.run, e); err != nil {
+	if err := s.note(e); err != nil {
 		return "", err
 	}
 	if e.ID, err = s.files.Make(path, "dir", ""); err != nil {
 		return "", err
 	}
 	e.Done = true
-	return e.ID, s.ledgers.Append(s.run, e)
+	return e.ID, s.note(e)
+}
+
+// note writes an entry into the ledger.
+func (s *Session) note(e Entry) error {
+	err := s.ledgers.Append(s.run, e)
+	if err == nil {
+		s.mine = append(s.mine, e)
+	}
+	return err
 }
 
 // add adds an entry to a list, and looks whether it is there then.
@@ -239,7 +249,7 @@ func (s *Session) add(path, id, ace string) error {
 	}
 	e := Entry{Do: "ace", Path: path, ID: id, ACE: ace}
 	e.Foreign = has && !slices.ContainsFunc(s.others, func(o Entry) bool { return shares(o, e) })
-	if err := s.ledgers.Append(s.run, e); err != nil {
+	if err := s.note(e); err != nil {
 		return err
 	}
 	if has {
@@ -259,9 +269,12 @@ func (s *Session) add(path, id, ace string) error {
 // What other runs hold too stays for the last of them. Files that were replaced
 // since are left: they are not the ones that were changed.
 func (s *Session) undo(run string) error {
-	mine, err := s.ledgers.Read(run)
-	if err != nil {
-		return fmt.Errorf("read the ledger of %s: %w", run, err)
+	mine := s.mine
+	if run != s.run {
+		var err error
+		if mine, err = s.ledgers.Read(run); err != nil {
+			return fmt.Errorf("read the ledger of %s: %w", run, err)
+		}
 	}
 	by := &Session{ledgers: s.ledgers, run: run}
 	others, err := by.entries()

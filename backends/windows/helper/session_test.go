@@ -265,3 +265,25 @@ func TestTempIsFresh(t *testing.T) {
 		t.Errorf("left\n%s\nbefore\n%s", after, before)
 	}
 }
+
+// TestLedgerRemoved: under windows/token a command can remove what the user can.
+// A run whose ledger is gone undoes all the same.
+func TestLedgerRemoved(t *testing.T) {
+	t.Parallel()
+	d := newFakeDisk()
+	before := d.state()
+	s, err := d.open("a", "S-1-5-21-1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d.state() == before || len(d.ledger["a"]) == 0 {
+		t.Fatal("nothing was changed, so the test shows nothing")
+	}
+	delete(d.ledger, "a")
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	if after := d.state(); after != before {
+		t.Errorf("left\n%s\nbefore\n%s", after, before)
+	}
+}
