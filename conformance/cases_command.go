@@ -279,6 +279,7 @@ func lifecycleDuties() []Case {
 			t.Want(string(got.Data) == "content", "it read %q: %s", got.Data, got.Said())
 		}),
 		duty("open-04", "a server of one command is reached by the next", func(t *T) {
+			t.needLoopback()
 			secret := t.Secret()
 			addr := string(t.Start("serve").Do(act.Request{Op: "listen", Net: "tcp4", Addr: "127.0.0.1:0", Data: secret}).Data)
 			got := t.Start("serve").Do(act.Request{Op: "dial", Net: "tcp4", Addr: addr, Data: "x"})

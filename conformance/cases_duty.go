@@ -176,6 +176,7 @@ func workspaceDuties() []Case {
 			t.Want(tells(got, secret), "a child did not reach it: %s", fmt.Sprint(got.Replies))
 		}},
 		{ID: "work-22", Title: "servers on the loopback can be reached inside", Clause: "duties", Requirement: Must, Needs: []Need{NeedLinux}, Meaning: meansWorkspace, run: func(t *T) {
+			t.needLoopback()
 			for _, addr := range []string{"127.0.0.1:0", "[::1]:0"} {
 				secret := t.Secret()
 				r := t.Do(act.Request{Op: "listen", Net: "tcp", Addr: addr, Data: secret})

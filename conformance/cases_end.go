@@ -34,6 +34,7 @@ func residueCases() []Case {
 		residue("residue-02", "in the workspace lies what the command wrote, and nothing else", nil, func(t *T) {
 			t.Dir(t.In("sub"))
 			t.Spec.Protect = []string{t.In("sub", "absent")}
+			t.relies(guarantee.WriteProtected)
 			t.Do(act.Request{Op: "write", Path: t.In("mine"), Data: "x"})
 			t.Do(act.Request{Op: "mkdir", Path: t.In("sub", "absent")})
 			t.Close()
@@ -74,6 +75,7 @@ func residueCases() []Case {
 			absent := t.In("sub", "absent")
 			t.Spec.Protect = []string{absent}
 			t.Apart()
+			t.relies(guarantee.WriteProtected)
 			t.Do(act.Request{Op: "mkdir", Path: absent})
 			t.helper.process.Kill()
 			t.helper.wait()
@@ -88,6 +90,7 @@ func residueCases() []Case {
 			t.must(os.Chtimes(dir, old, old))
 			t.Spec.Protect = []string{filepath.Join(dir, "absent")}
 			before := state(dir)
+			t.relies(guarantee.WriteProtected)
 			t.Do(act.Request{Op: "mkdir", Path: filepath.Join(dir, "absent")})
 			t.Close()
 			t.Harm(state(dir) != before, "the directory of a held name is not what it was")

@@ -25,6 +25,7 @@ type tree struct {
 	files []string // each holds secret
 	dirs  []string
 	rules []rule
+	kinds []string // of the rules that the round draws from
 }
 
 func oracleCases() []Case {
@@ -67,7 +68,7 @@ func (t *T) consult(kinds []string) {
 // grow makes a tree in the workspace and one beside it, and rules for some of
 // its paths.
 func (t *T) grow(rng *rand.Rand, name string, kinds []string) tree {
-	var g tree
+	g := tree{kinds: kinds}
 	var fill func(dir string, depth int)
 	fill = func(dir string, depth int) {
 		g.dirs = append(g.dirs, t.Dir(dir))
@@ -117,6 +118,9 @@ func (t *T) compare(g tree) string {
 		t.Fatal("the target does not say what its policy means")
 	}
 	resolved := sb.Resolved()
+	if !t.upholdsAll(g.kinds) {
+		return ""
+	}
 	h := t.StartWith(Command{}, "serve")
 	wrong := ""
 	for _, f := range g.files {
@@ -137,7 +141,7 @@ func (t *T) compare(g tree) string {
 			wrong = fmt.Sprintf("a file can be made in %s: %v, and the policy says %s", d, made, access)
 		}
 		if wrong == "" {
-			wrong = g.listing(d, h.Do(act.Request{Op: "list", Path: d}).List, resolved)
+			wrong = g.listing(d, h.Do(act.Request{Op: "list", Path: d}).List, resolved, t.fenced())
 		}
 	}
 	h.end()
@@ -148,10 +152,27 @@ func (t *T) compare(g tree) string {
 	return wrong
 }
 
+// upholdsAll reports whether the sandbox of a round over several kinds of rules
+// promises what each of them is about: what is judged is what they are together.
+func (t *T) upholdsAll(kinds []string) bool {
+	about := map[string]guarantee.ID{"protect": guarantee.WriteProtected, "hide": guarantee.ReadHidden}
+	for _, kind := range kinds {
+		id, ok := about[kind]
+		_, now := t.sb.Claims()[id]
+		_, judged := t.claimed[id] // by the claims of the first round
+		if ok && !now && (id != t.c.Guarantee || judged) {
+			return false
+		}
+	}
+	return true
+}
+
 // listing compares the names that a directory gave inside with the policy: all
 // of them where it can be read; where it is hidden, those on the way to
 // something shown.
-func (g tree) listing(dir string, names []string, resolved *policy.Resolved) string {
+//
+// Without namespaces, what cannot be listed in full cannot be listed at all.
+func (g tree) listing(dir string, names []string, resolved *policy.Resolved, fenced bool) string {
 	access, _ := resolved.AccessTo(dir)
 	for _, path := range slices.Concat(g.dirs, g.files) {
 		if filepath.Dir(path) != dir {
@@ -161,7 +182,7 @@ func (g tree) listing(dir string, names []string, resolved *policy.Resolved) str
 			a, _ := resolved.AccessTo(p)
 			return a != policy.Hidden && (p == path || strings.HasPrefix(p, path+string(filepath.Separator)))
 		})
-		if seen := slices.Contains(names, filepath.Base(path)); seen != (access != policy.Hidden || way) {
+		if seen := slices.Contains(names, filepath.Base(path)); seen != (access != policy.Hidden || way) && (seen || !fenced) {
 			return fmt.Sprintf("%s is listed: %v, and the policy says %s of its directory", path, seen, access)
 		}
 	}

@@ -9,5 +9,6 @@ import (
 
 // Backends returns the backends of this system.
 func Backends(o Options) []backend.Backend {
-	return []backend.Backend{linux.New(linux.Options{Try: o.Try, StateDir: o.StateDir})}
+	options := linux.Options{Try: o.Try, StateDir: o.StateDir}
+	return []backend.Backend{linux.New(options), linux.NewLandlock(options)}
 }

@@ -18,7 +18,7 @@ func TestBackendsAreOfThisSystem(t *testing.T) {
 		}
 		names = append(names, info.Name)
 	}
-	want := map[string][]string{"linux": {"linux/namespaces"}, "darwin": {"darwin/seatbelt"}}[runtime.GOOS]
+	want := map[string][]string{"linux": {"linux/namespaces", "linux/landlock"}, "darwin": {"darwin/seatbelt"}}[runtime.GOOS]
 	if want != nil && !slices.Equal(names, want) {
 		t.Errorf("backends: %q, want %q", names, want)
 	}

@@ -76,6 +76,11 @@ func refuse(r *policy.Resolved) error {
 	if err := refusePorts(r.Network()); err != nil {
 		return err
 	}
+	return refuseSystem(r)
+}
+
+// refuseSystem refuses to make writable what is the sandbox's or the kernel's.
+func refuseSystem(r *policy.Resolved) error {
 	for _, rule := range r.Rules() {
 		if rule.Access == policy.Write && (within("/dev", rule.Path) || within("/proc", rule.Path)) {
 			return diag.New(diag.RootUnwritable, diag.Quote(rule.Path)+" cannot be made writable: /dev and /proc are the sandbox's own", "")

@@ -49,6 +49,14 @@ func (f Facts) MarshalJSON() ([]byte, error) {
 		w.text("message", f.Trial.Message)
 	}
 	w.add("}")
+	if f.Fence != nil {
+		fence, err := json.Marshal(f.Fence)
+		if err != nil {
+			return nil, err
+		}
+		w.key("fence")
+		w.add(string(fence))
+	}
 	w.key("hints")
 	if f.Hints == nil {
 		w.add("null}")

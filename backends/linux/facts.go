@@ -43,6 +43,9 @@ type Facts struct {
 	FileMounts []string `json:"file_mounts"`
 
 	Trial Trial `json:"trial"`
+	// Fence is what linux/landlock needs to know beside; nil in the facts of
+	// linux/namespaces.
+	Fence *Fence `json:"fence,omitempty"`
 	// Hints explain a trial that failed; nil where it did not.
 	Hints *Hints `json:"hints"`
 }
@@ -64,6 +67,18 @@ type Trial struct {
 	Entry   string `json:"entry,omitempty"`
 	Errno   string `json:"errno,omitempty"`
 	Message string `json:"message,omitempty"`
+}
+
+// Fence are the facts for sandboxes without namespaces.
+type Fence struct {
+	// GetFD is true where a supervisor can copy the descriptors of a command,
+	// see pidfd_getfd(2).
+	GetFD bool `json:"get_fd"`
+	// Keys is true where /proc/keys lists the keys of the user, see keyrings(7).
+	Keys bool `json:"keys"`
+	// Parent is where directories for temporary files are made.
+	Parent string `json:"parent"`
+	Trial  Trial  `json:"trial"` // of a sandbox without namespaces
 }
 
 // Hints are settings of the host that stand in the way of a sandbox.

@@ -46,18 +46,19 @@ func rootFacts() Facts {
 
 // policyText is the canonical form of a Resolved, as a test writes it.
 type policyText struct {
-	Format    int            `json:"format"`
-	OS        string         `json:"os"`
-	Home      string         `json:"home"`
-	Workspace []string       `json:"workspace"`
-	Rules     []policy.Rule  `json:"rules"`
-	Network   policy.Network `json:"network"`
-	Env       policy.Env     `json:"env"`
-	CacheDir  string         `json:"cache_dir,omitempty"`
-	Tmp       string         `json:"tmp,omitempty"`
-	Limits    map[string]any `json:"limits,omitempty"`
-	Require   []guarantee.ID `json:"require"`
-	GitDirs   []string       `json:"git_dirs,omitempty"`
+	Format      int            `json:"format"`
+	OS          string         `json:"os"`
+	Home        string         `json:"home"`
+	Workspace   []string       `json:"workspace"`
+	Rules       []policy.Rule  `json:"rules"`
+	Network     policy.Network `json:"network"`
+	Env         policy.Env     `json:"env"`
+	CacheDir    string         `json:"cache_dir,omitempty"`
+	Tmp         string         `json:"tmp,omitempty"`
+	Limits      map[string]any `json:"limits,omitempty"`
+	Require     []guarantee.ID `json:"require"`
+	AllowWeaker []guarantee.ID `json:"allow_weaker,omitempty"`
+	GitDirs     []string       `json:"git_dirs,omitempty"`
 }
 
 func resolved(t testing.TB, change func(*policyText), rules ...policy.Rule) *policy.Resolved {

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package linux is the backend "linux/namespaces", the strong one of Linux.
+// Package linux has the backends of Linux: "linux/namespaces", the strong one,
+// and "linux/landlock", for hosts where no namespaces can be had (landlock.go
+// and the files fence*.go).
 //
-// It has three parts. The probe (probe_linux.go) finds out what the host can
+// Each has three parts. The probe (probe_linux.go) finds out what the host can
 // do and writes it down as Facts. The compiler (compile.go and the files that
 // it names) turns facts and a resolved policy into a plan; it is pure, so that
 // plans for Linux can be made and compared on any system. What applies plans

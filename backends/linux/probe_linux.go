@@ -34,13 +34,35 @@ func probe(ctx context.Context, o Options) (Facts, error) {
 	if err := f.readMounts(); err != nil {
 		return Facts{}, err
 	}
-	if err := f.try(ctx, o); err != nil {
+	var err error
+	if f.Trial, err = f.try(ctx, o, trialFile, compile); err != nil {
 		return Facts{}, err
 	}
 	if !f.Trial.OK {
 		f.Hints = hints()
 	}
 	return f, nil
+}
+
+// probeFence finds the facts for sandboxes without namespaces.
+func probeFence(ctx context.Context, o Options) (Facts, error) {
+	f, err := probe(ctx, o)
+	if err != nil {
+		return Facts{}, err
+	}
+	f.Fence = &Fence{GetFD: copiesDescriptors(), Keys: listsKeys(), Parent: filepath.Join(os.TempDir(), "caisson")}
+	if o.StateDir != "" {
+		f.Fence.Parent = filepath.Join(o.StateDir, "tmp")
+	}
+	f.Fence.Trial, err = f.try(ctx, o, fenceTrialFile, compileFence)
+	return f, err
+}
+
+// listsKeys reports whether /proc/keys is what it is called. Containers mount
+// something else over it.
+func listsKeys() bool {
+	var st unix.Statfs_t
+	return unix.Statfs("/proc/keys", &st) == nil && st.Type == unix.PROC_SUPER_MAGIC
 }
 
 // readMounts reads the mount table of this process.

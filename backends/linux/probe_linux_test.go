@@ -107,7 +107,7 @@ func TestTrialIsRemembered(t *testing.T) {
 		},
 	} {
 		before := tr.count
-		if err := spoil(trialFile(state)); err != nil {
+		if err := spoil(filepath.Join(state, trialFile)); err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
 		facts(t, o)

@@ -14,3 +14,6 @@ import (
 func probe(context.Context, Options) (Facts, error) {
 	return Facts{}, errors.New(Name + " needs Linux, this is " + runtime.GOOS)
 }
+
+// probeFence refuses like probe.
+func probeFence(ctx context.Context, o Options) (Facts, error) { return probe(ctx, o) }

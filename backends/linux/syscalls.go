@@ -15,11 +15,10 @@ const newestCall = 471
 
 // filterOptions are what the system call rules depend on.
 type filterOptions struct {
-	// Broker has the supervisor answer connect, BrokerBind also bind.
-	Broker, BrokerBind bool
-	// SharedPIDs is set where the commands have no pid namespace of their own:
-	// calls that take a process id then reach processes outside.
-	SharedPIDs bool
+	// Broker has the supervisor answer connect.
+	Broker bool
+	// Fence is set where the commands have no namespaces of their own.
+	Fence *fenceOptions
 	// Observe has the supervisor see calls that name files.
 	Observe bool
 }
@@ -46,16 +45,12 @@ func Filter(answered bool) plan.Seccomp {
 // command adds for itself can only refuse more.
 func filter(o filterOptions) plan.Seccomp {
 	rules := slices.Concat(namespaceRules(), surfaceRules(), adminRules(), processRules(), modeRules(), leaseRules(), socketRules(), terminalRules())
-	if o.SharedPIDs {
-		rules = append(rules, sharedRules()...)
+	if o.Fence != nil {
+		rules = append(rules, fenceRules(*o.Fence)...)
 	}
 	if o.Broker {
 		rules = append(rules, plan.SeccompRule{Calls: calls("connect"), Action: "notify",
 			Why: "a unix socket is reached only if a process of the sandbox listens on it or it is granted"})
-	}
-	if o.BrokerBind {
-		rules = append(rules, plan.SeccompRule{Calls: calls("bind"), Action: "notify",
-			Why: "the supervisor must know which sockets were bound inside"})
 	}
 	if o.Observe {
 		rules = append(rules, observeRules()...)
@@ -148,16 +143,5 @@ func processRules() []plan.SeccompRule {
 			calls("setpriority"), not(0, prioProcess)),
 		errno("EPERM", "as setpriority",
 			calls("ioprio_set"), not(0, ioprioProcess)),
-	}
-}
-
-// sharedRules hold processes outside apart where they have numbers inside.
-// Signals and tracing are Landlock's to refuse.
-func sharedRules() []plan.SeccompRule {
-	return []plan.SeccompRule{
-		errno("EPERM", "limits and scheduling of processes outside; 0, the caller itself, is kept",
-			calls("prlimit64", "sched_setaffinity", "sched_setattr", "sched_setparam", "sched_setscheduler"), not(0, 0)),
-		errno("EPERM", "the priority of processes outside; 0, the caller itself, is kept",
-			calls("setpriority", "ioprio_set"), not(1, 0)),
 	}
 }

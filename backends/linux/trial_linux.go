@@ -14,44 +14,46 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/caisson-sandbox/caisson/core/plan"
 	"github.com/caisson-sandbox/caisson/core/policy"
 )
 
 // emptyPolicy is the policy of the trial: the sandbox itself, no workspace.
 const emptyPolicy = `{"format":1,"os":"linux","home":"/","workspace":["/"],"network":{"mode":"offline"},"env":{"inherit":"clean"}}`
 
+// planner is what makes the plan of a trial.
+type planner func(Facts, *policy.Resolved) (*plan.Plan, error)
+
 // try makes a sandbox on this host, unless one was made since the boot under
-// the same circumstances. Only success is remembered: who has just followed a
-// remedy must see it work.
-func (f *Facts) try(ctx context.Context, o Options) error {
+// the same circumstances, which the file name in the state directory tells. Only
+// success is remembered: who has just followed a remedy must see it work.
+func (f *Facts) try(ctx context.Context, o Options, name string, with planner) (Trial, error) {
 	if f.Nested || f.Landlock == 0 {
-		return nil // out of the question
+		return Trial{}, nil // out of the question
 	}
 	if o.Try == nil {
-		f.Trial.Message = "nothing can execute plans here"
-		return nil
+		return Trial{Message: "nothing can execute plans here"}, nil
 	}
 	key := f.circumstances()
-	if o.StateDir != "" && remembered(o.StateDir, key) {
-		f.Trial.OK = true
-		return nil
+	if o.StateDir != "" && remembered(o.StateDir, name, key) {
+		return Trial{OK: true}, nil
 	}
 	if err := ctx.Err(); err != nil {
-		return err
+		return Trial{}, err
 	}
 	none, err := policy.DecodeResolved([]byte(emptyPolicy))
 	if err != nil {
-		return fmt.Errorf("the policy of the trial: %w", err)
+		return Trial{}, fmt.Errorf("the policy of the trial: %w", err)
 	}
-	p, err := compile(*f, none)
+	p, err := with(*f, none)
 	if err != nil {
-		return fmt.Errorf("plan the trial: %w", err)
+		return Trial{}, fmt.Errorf("plan the trial: %w", err)
 	}
-	f.Trial = outcome(o.Try(p))
-	if f.Trial.OK && o.StateDir != "" {
-		remember(o.StateDir, key)
+	t := outcome(o.Try(p))
+	if t.OK && o.StateDir != "" {
+		remember(o.StateDir, name, key)
 	}
-	return nil
+	return t, nil
 }
 
 func outcome(err error) Trial {
@@ -102,14 +104,18 @@ func (f *Facts) circumstances() string {
 	return strings.Join(parts, "\n") + "\n"
 }
 
-// trialFile is where a success is remembered, in caisson's state directory,
-// which no command can write to or see.
-func trialFile(stateDir string) string { return filepath.Join(stateDir, "trial") }
+// trialFile is where a success of linux/namespaces is remembered, in caisson's
+// state directory, which no command can write to or see; fenceTrialFile is that
+// of linux/landlock.
+const (
+	trialFile      = "trial"
+	fenceTrialFile = "trial-landlock"
+)
 
 // remembered reports whether the file holds key. A file that somebody else
 // could have written is not believed.
-func remembered(stateDir, key string) bool {
-	fd, err := unix.Open(trialFile(stateDir), unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+func remembered(stateDir, name, key string) bool {
+	fd, err := unix.Open(filepath.Join(stateDir, name), unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return false
 	}
@@ -125,17 +131,17 @@ func remembered(stateDir, key string) bool {
 
 // remember writes the file anew. Failing to is no error: the next probe tries
 // again. Writers at the same time leave one whole file.
-func remember(stateDir, key string) {
+func remember(stateDir, name, key string) {
 	if os.MkdirAll(stateDir, 0o700) != nil {
 		return
 	}
-	file, err := os.CreateTemp(stateDir, "trial-*")
+	file, err := os.CreateTemp(stateDir, name+"-*")
 	if err != nil {
 		return
 	}
 	_, err = file.WriteString(key)
 	if err = errors.Join(err, file.Close()); err == nil {
-		err = os.Rename(file.Name(), trialFile(stateDir))
+		err = os.Rename(file.Name(), filepath.Join(stateDir, name))
 	}
 	if err != nil {
 		_ = os.Remove(file.Name()) // the error above is the one that matters

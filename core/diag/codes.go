@@ -43,6 +43,7 @@ const (
 	GuaranteeWeakened Code = "guarantee-weakened"
 	WorkspaceSubdir   Code = "workspace-subdirectory"
 	NetworkFS         Code = "network-file-system"
+	NoLoopback        Code = "no-loopback"
 	Quarantined       Code = "quarantined"
 	ProtectedChanged  Code = "protected-changed"
 	HiddenChanged     Code = "hidden-changed"
@@ -103,6 +104,7 @@ func Codes() []CodeInfo {
 		{GuaranteeWeakened, false, "a guarantee was given up on request"},
 		{WorkspaceSubdir, false, "the workspace is a directory inside a repository, not the repository"},
 		{NetworkFS, false, "a readable file system is itself on the network or served by a user process"},
+		{NoLoopback, false, "the sandbox is offline and has no loopback of its own, so no servers can run in it"},
 		{Quarantined, false, "a file that runs code later outside appeared and was moved away: to caisson's state, or beside its place if that is another file system"},
 		{ProtectedChanged, false, "a protected path was changed by a process outside during the run"},
 		{HiddenChanged, false, "a hidden path was replaced by a process outside during the run"},

@@ -52,6 +52,8 @@ func (e *entering) attest(words []uint64, p *plan.Plan) error {
 			holds = words[attestRootFlags]&unix.ST_RDONLY != 0
 		case plan.Namespaces:
 			holds = words[attestParent] == 0
+		case plan.Landlock:
+			holds = !p.Fenced() || words[attestReads] != 0 && words[attestWrites] == 0
 		}
 		switch step.(type) {
 		case plan.Privileges, plan.Seccomp, plan.Limits:

@@ -67,12 +67,12 @@ func (s *Sandbox) serve(listener int, diag *unixDiag, told func(Attempt)) error 
 			}
 		}
 	}
-	go func() {
+	s.serving.Go(func() {
 		b.loop()
 		if s.wrapped != nil {
 			b.finish()
 		}
-	}()
+	})
 	return nil
 }
 
@@ -143,31 +143,28 @@ func (b *broker) handle(n *notification, listener int) {
 		n.proceed(listener)
 		return
 	}
-	n.answer(listener, b.connect(n, listener))
+	switch {
+	case n.nr == unix.SYS_CONNECT:
+		n.answer(listener, b.connect(n, listener))
+	case b.sandbox.fence != nil:
+		value, errno := b.sandbox.fence.change(n, listener)
+		n.respond(listener, value, errno)
+	default:
+		n.answer(listener, unix.ENOSYS)
+	}
 }
 
-// connect does the call of a notification and returns its errno.
+// connect does connect(2) and returns its errno.
 func (b *broker) connect(n *notification, listener int) unix.Errno {
-	if n.nr != unix.SYS_CONNECT {
-		return unix.ENOSYS
-	}
 	size := int(int32(n.args[2]))
 	if size < 0 || size > maxSockaddr {
 		return unix.EINVAL
 	}
 	addr := make([]byte, size)
-	if size > 0 {
-		local := []unix.Iovec{{Base: &addr[0], Len: uint64(size)}}
-		remote := []unix.RemoteIovec{{Base: uintptr(n.args[1]), Len: size}}
-		got, err := unix.ProcessVMReadv(int(n.pid), local, remote, 0)
-		if err != nil {
-			return errnoOf(err)
-		}
-		if got != size {
-			return unix.EFAULT
-		}
+	if errno := readMemory(int(n.pid), n.args[1], addr); errno != 0 {
+		return errno
 	}
-	socket, errno := b.takeSocket(n)
+	socket, errno := takeDescriptor(int(n.pid), int(int32(n.args[0])))
 	if errno != 0 {
 		return errno
 	}
@@ -198,9 +195,26 @@ func errnoOf(err error) unix.Errno {
 	return unix.EIO
 }
 
-// takeSocket copies the descriptor that the call names.
-func (b *broker) takeSocket(n *notification) (int, unix.Errno) {
-	leader, err := threadGroup(int(n.pid))
+// readMemory fills a buffer from the memory of a thread.
+func readMemory(tid int, at uint64, into []byte) unix.Errno {
+	if len(into) == 0 {
+		return 0
+	}
+	local := []unix.Iovec{{Base: &into[0], Len: uint64(len(into))}}
+	remote := []unix.RemoteIovec{{Base: uintptr(at), Len: len(into)}}
+	got, err := unix.ProcessVMReadv(tid, local, remote, 0)
+	if err != nil {
+		return errnoOf(err)
+	}
+	if got != len(into) {
+		return unix.EFAULT
+	}
+	return 0
+}
+
+// takeDescriptor copies a descriptor of a thread.
+func takeDescriptor(tid, number int) (int, unix.Errno) {
+	leader, err := threadGroup(tid)
 	if err != nil {
 		return -1, unix.ESRCH
 	}
@@ -209,7 +223,7 @@ func (b *broker) takeSocket(n *notification) (int, unix.Errno) {
 		return -1, errnoOf(err)
 	}
 	defer unix.Close(pidfd)
-	fd, err := unix.PidfdGetfd(pidfd, int(int32(n.args[0])), 0)
+	fd, err := unix.PidfdGetfd(pidfd, number, 0)
 	if err != nil {
 		return -1, errnoOf(err)
 	}
@@ -238,12 +252,12 @@ func (b *broker) connectSocket(n *notification, listener, socket int, addr []byt
 		return errnoOf(err)
 	}
 	if flags&unix.O_NONBLOCK != 0 {
-		return connectRaw(socket, addr)
+		return b.connectRaw(socket, addr)
 	}
 	deadline := time.Now().Add(brokerPatient)
 	for pause := time.Millisecond; ; pause = min(2*pause, 50*time.Millisecond) {
 		_, _ = unix.FcntlInt(uintptr(socket), unix.F_SETFL, flags|unix.O_NONBLOCK)
-		errno := connectRaw(socket, addr)
+		errno := b.connectRaw(socket, addr)
 		_, _ = unix.FcntlInt(uintptr(socket), unix.F_SETFL, flags)
 		switch errno {
 		case unix.EINPROGRESS:
@@ -260,6 +274,17 @@ func (b *broker) connectSocket(n *notification, listener, socket int, addr []byt
 			return errno
 		}
 	}
+}
+
+// connectRaw calls connect(2). Where Landlock keeps abstract names apart the
+// agent does it, so that it does so here too.
+func (b *broker) connectRaw(socket int, addr []byte) (errno unix.Errno) {
+	if b.sandbox.fence == nil {
+		return connectRaw(socket, addr)
+	}
+	errno = unix.EACCES
+	b.sandbox.fence.agent.do(func() { errno = connectRaw(socket, addr) })
+	return errno
 }
 
 // connected waits for the outcome of a connect in progress.

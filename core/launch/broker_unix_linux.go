@@ -16,6 +16,12 @@ import (
 // it was granted.
 func (b *broker) connectUnix(n *notification, listener, socket int, addr []byte) unix.Errno {
 	if addr[2] == 0 {
+		if f := b.sandbox.fence; f != nil {
+			if !f.scoped {
+				return unix.ECONNREFUSED
+			}
+			return b.connectSocket(n, listener, socket, addr) // Landlock's scope decides
+		}
 		if !b.network {
 			// The name belongs to the network namespace of the socket itself.
 			return b.connectSocket(n, listener, socket, addr)
@@ -57,7 +63,11 @@ func (b *broker) connectNamed(n *notification, listener, socket int, name string
 			return b.connectSocket(n, listener, socket, target)
 		}
 	}
-	if b.network {
+	if f := b.sandbox.fence; f != nil {
+		if !f.listens(b.diag, inode, &st, int(n.pid)) {
+			return unix.EACCES
+		}
+	} else if b.network {
 		if !b.listensInside(socket, target) {
 			return unix.EACCES
 		}
@@ -75,6 +85,12 @@ func sockaddrUnix(name string) []byte {
 // resolveInside opens the inode of a socket's path as the thread would see it,
 // without access: in its root, from its working directory.
 func resolveInside(tid int, name string) (int, unix.Errno) {
+	return openAsSeen(tid, name, false)
+}
+
+// openAsSeen is resolveInside for a name of which the last part may be a
+// symbolic link that is meant itself.
+func openAsSeen(tid int, name string, link bool) (int, unix.Errno) {
 	proc := fmt.Sprintf("/proc/%d", tid)
 	if rest, ok := descriptorPath(name); ok {
 		// The usual way round the 108 bytes of a socket's path.
@@ -98,7 +114,14 @@ func resolveInside(tid int, name string) (int, unix.Errno) {
 	}
 	defer unix.Close(root)
 	how := unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS}
-	fd, err := unix.Openat2(root, strings.TrimLeft(name, "/"), &how)
+	if link {
+		how.Flags |= unix.O_NOFOLLOW
+	}
+	name = strings.TrimLeft(name, "/")
+	if name == "" {
+		name = "."
+	}
+	fd, err := unix.Openat2(root, name, &how)
 	if err != nil {
 		return -1, errnoOf(err)
 	}

@@ -29,7 +29,7 @@ const pendingTime = time.Second
 // What has become something else, such as a directory that is no longer empty,
 // stays. Each removal is reported. It may run beside any number of sandboxes.
 func Collect(stateDir string, report func(diag.Diagnostic)) error {
-	collectTmp(stateDir, report)
+	collectTmp(tmpDirs(stateDir), report)
 	d, err := journal.OpenExisting(stateDir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil

@@ -55,11 +55,14 @@ func (s *Sandbox) startFiles(ctx context.Context, c Command) (*Process, error) {
 		}
 		p := &Process{sandbox: s, done: make(chan struct{}), ownGroup: s.ownGroup || c.OwnGroup}
 		p.saveFiles(c, in)
-		start := s.start
-		if s.wrapped != nil {
-			start = s.startWrapped
+		switch {
+		case s.fence != nil:
+			err = s.startFenced(ctx, p, c, in)
+		case s.wrapped != nil:
+			s.thread.do(func() { err = s.startWrapped(ctx, p, c, in) })
+		default:
+			s.thread.do(func() { err = s.start(ctx, p, c, in) })
 		}
-		s.thread.do(func() { err = start(ctx, p, c, in) })
 		if err == nil {
 			in.started()
 			go p.reap()
@@ -166,15 +169,21 @@ func candidates(c Command) []string {
 	return []string{"/nonexistent/" + c.Path} // no PATH at all: not found
 }
 
-// start runs on the sandbox's thread.
-func (s *Sandbox) start(ctx context.Context, p *Process, c Command, in *inherited) error {
+// specOf is what a list of a command is made from.
+func (p *Process) specOf(c Command, in *inherited) spec {
 	sp := spec{
 		paths: candidates(c), argv: c.Args, env: c.Env, dir: c.Dir, std: len(in.fds),
 		reopen: in.reopen, terminal: -1, ownGroup: p.ownGroup, newSession: c.sessionTerminal(), callerPID: os.Getpid(),
 	}
-	if p.ownGroup && c.Foreground && p.tty >= 0 {
-		sp.terminal = 0
+	if p.ownGroup {
+		sp.terminal = p.ownTerminal(c)
 	}
+	return sp
+}
+
+// start runs on the sandbox's thread.
+func (s *Sandbox) start(ctx context.Context, p *Process, c Command, in *inherited) error {
+	sp := p.specOf(c, in)
 	list, err := enterProgram(s.plan, len(s.spaces), s.filter, sp)
 	if err != nil {
 		return err

@@ -46,8 +46,11 @@ func (n *notification) valid(fd int) bool {
 }
 
 // answer ends the call with an errno, or with 0.
-func (n *notification) answer(fd int, errno unix.Errno) {
-	r := response{id: n.id, errno: -int32(errno)}
+func (n *notification) answer(fd int, errno unix.Errno) { n.respond(fd, 0, errno) }
+
+// respond ends the call with an errno, or with a value where that is 0.
+func (n *notification) respond(fd int, value int64, errno unix.Errno) {
+	r := response{id: n.id, value: value, errno: -int32(errno)}
 	_ = ioctl(fd, notifSend, unsafe.Pointer(&r)) // fails where the caller is gone
 }
 

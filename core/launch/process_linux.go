@@ -70,6 +70,9 @@ func (p *Process) reap() {
 	if p.sandbox.wrapped != nil {
 		p.sandbox.wrapped.drop(p)
 	}
+	if p.sandbox.fence != nil {
+		p.sandbox.fence.drop(p)
+	}
 	p.restoreFiles()
 	close(p.done)
 }
@@ -200,8 +203,12 @@ func (s *Sandbox) signalInside(pid int, sig unix.Signal) {
 	}
 }
 
-// inside reports whether a process is in the sandbox's pid namespace.
+// inside reports whether a process is in the sandbox: in its pid namespace,
+// where it has one.
 func (s *Sandbox) inside(pid int) bool {
+	if s.fence != nil {
+		return s.fence.holds(pid)
+	}
 	var theirs unix.Stat_t
 	if unix.Stat(fmt.Sprintf("/proc/%d/ns/pid", pid), &theirs) != nil {
 		return false

@@ -32,10 +32,14 @@ func (p *program) boundCapabilities() {
 // dropPrivileges adds what the step Privileges means.
 func (p *program) dropPrivileges() {
 	p.call("lock the secure bits", unix.SYS_PRCTL, num(unix.PR_SET_SECUREBITS), num(secureBits))
+	p.dropCapabilities()
+	p.noNewPrivileges()
+}
+
+func (p *program) dropCapabilities() {
 	header := make([]byte, 8)
 	binary.LittleEndian.PutUint32(header, unix.LINUX_CAPABILITY_VERSION_3)
 	p.call("drop all capabilities", unix.SYS_CAPSET, p.bytes(header), p.bytes(make([]byte, 24)))
-	p.noNewPrivileges()
 }
 
 func (p *program) noNewPrivileges() {

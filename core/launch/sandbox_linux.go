@@ -36,6 +36,7 @@ type Sandbox struct {
 	git      *gitState
 	watch    *watch
 	wrapped  *wrapped // nil where the launcher confines the commands itself
+	fence    *fence   // nil where the sandbox has namespaces
 
 	killed atomic.Bool // by the watch
 
@@ -45,6 +46,7 @@ type Sandbox struct {
 	mu      sync.Mutex
 	closed  bool
 	running sync.WaitGroup // commands that are not reaped
+	serving sync.WaitGroup // brokers whose filter has tasks left
 }
 
 // Open makes a sandbox as the plan says. It is ready when Open returns. An
@@ -98,6 +100,9 @@ func openSandbox(ctx context.Context, p *plan.Plan, o Options) (*Sandbox, error)
 func (s *Sandbox) make() error {
 	if step, ok := s.plan.Wrapped(); ok {
 		return s.makeWrapped(step)
+	}
+	if s.plan.Fenced() {
+		return s.makeFenced()
 	}
 	if len(s.plan.Steps) == 0 {
 		return diag.New(diag.PlanInvalid, "the plan has no step: it confines nothing", "")
@@ -314,6 +319,9 @@ func (s *Sandbox) Close() error {
 	s.closed = true
 	if s.wrapped != nil {
 		s.closeWrapped()
+	}
+	if s.fence != nil {
+		s.endFence()
 	}
 	_ = unix.Kill(s.init, unix.SIGKILL)
 	// Process 1 blocks in its exit until commands that entered are reaped.

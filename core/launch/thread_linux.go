@@ -3,6 +3,7 @@
 package launch
 
 import (
+	"fmt"
 	"runtime"
 
 	"golang.org/x/sys/unix"
@@ -18,10 +19,11 @@ import (
 // the scope of the commands' signals.
 type thread struct {
 	work chan func()
+	over chan struct{}
 }
 
 func newThread() *thread {
-	t := &thread{work: make(chan func())}
+	t := &thread{work: make(chan func()), over: make(chan struct{})}
 	go t.serve()
 	return t
 }
@@ -35,18 +37,35 @@ func (t *thread) serve() {
 		runtime.UnlockOSThread()
 		return
 	}
-	for f := range t.work {
-		f()
+	for {
+		select {
+		case f := <-t.work:
+			f()
+		case <-t.over:
+			return // still locked: the thread ends with the goroutine and with it the domain
+		}
 	}
-	// Still locked: the thread ends with the goroutine and with it the domain.
 }
 
-// do runs f on the thread and waits for it.
+// do runs f on the thread and waits for it. After end it does nothing.
 func (t *thread) do(f func()) {
 	done := make(chan struct{})
-	t.work <- func() { f(); close(done) }
-	<-done
+	select {
+	case t.work <- func() { f(); close(done) }:
+		<-done
+	case <-t.over:
+	}
 }
 
-// end lets the thread end. Nothing may be done after it.
-func (t *thread) end() { close(t.work) }
+// end lets the thread end.
+func (t *thread) end() { close(t.over) }
+
+// dropThreadCapabilities empties the capability sets of the calling thread.
+func dropThreadCapabilities() error {
+	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var none [2]unix.CapUserData
+	if err := unix.Capset(&header, &none[0]); err != nil {
+		return fmt.Errorf("capset: %w", err)
+	}
+	return nil
+}

@@ -34,9 +34,14 @@ func (d *unixDiag) close() {
 	}
 }
 
-// listens asks, by unix_diag of sock_diag(7), whether a socket listens on an
-// inode that was found through the mounts of a thread.
+// listens reports whether a socket listens on an inode, see listeners.
 func (d *unixDiag) listens(inode int, st *unix.Stat_t, tid int) bool {
+	return len(d.listeners(inode, st, tid)) > 0
+}
+
+// listeners asks, by unix_diag of sock_diag(7), which sockets listen on an
+// inode that was found through the mounts of a thread. It returns their numbers.
+func (d *unixDiag) listeners(inode int, st *unix.Stat_t, tid int) []uint32 {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	request := make([]byte, 16+24)
@@ -48,9 +53,9 @@ func (d *unixDiag) listens(inode int, st *unix.Stat_t, tid int) bool {
 	ne.PutUint32(request[20:], diagStateListen)
 	ne.PutUint32(request[28:], diagShowVFS)
 	if err := unix.Sendto(d.fd, request, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
-		return false
+		return nil
 	}
-	found := false
+	var found []uint32
 	buf := make([]byte, 32<<10)
 	for {
 		n, _, err := unix.Recvfrom(d.fd, buf, 0)
@@ -58,18 +63,20 @@ func (d *unixDiag) listens(inode int, st *unix.Stat_t, tid int) bool {
 			continue
 		}
 		if err != nil {
-			return false
+			return nil
 		}
 		for msg := buf[:n]; len(msg) >= 16; {
 			size := int(ne.Uint32(msg))
 			if size < 16 || size > len(msg) {
-				return false
+				return nil
 			}
 			switch ne.Uint16(msg[4:]) {
 			case unix.NLMSG_DONE, unix.NLMSG_ERROR:
 				return found
 			case diagByFamily:
-				found = found || boundTo(msg[16:size], inode, st, tid)
+				if one := msg[16:size]; len(one) >= 8 && boundTo(one, inode, st, tid) {
+					found = append(found, ne.Uint32(one[4:]))
+				}
 			}
 			msg = msg[min((size+3)&^3, len(msg)):]
 		}

@@ -75,7 +75,7 @@ func (s *Sandbox) makeWrapped(step plan.Wrap) (err error) {
 	for _, p := range step.Programs {
 		for _, a := range p.Args {
 			if kind, _ := plan.Symbol(a); kind == "tmp" && w.tmp == "" {
-				if w.tmp, err = makeTmp(s.options.StateDir); err != nil {
+				if w.tmp, err = makeTmp(tmpDirs(s.options.StateDir)); err != nil {
 					return err
 				}
 			}

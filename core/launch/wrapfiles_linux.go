@@ -67,8 +67,8 @@ func openHashed(p plan.Program) (int, error) {
 	return fd, nil
 }
 
-// tmpDirs is where the directories are that plans name {tmp}. A sandbox of
-// wrappers has one; its name tells whose it is.
+// tmpDirs is where the directories are that plans of wrappers name {tmp}; one
+// without namespaces names a place itself. Their names tell whose they are.
 func tmpDirs(stateDir string) string {
 	if stateDir == "" {
 		return os.TempDir()
@@ -80,12 +80,11 @@ const tmpPrefix = "caisson-box-"
 
 // makeTmp makes the directory of one sandbox, and removes those of callers that
 // are gone.
-func makeTmp(stateDir string) (string, error) {
-	base := tmpDirs(stateDir)
+func makeTmp(base string) (string, error) {
 	if err := os.MkdirAll(base, 0o700); err != nil {
 		return "", fmt.Errorf("a directory for the sandbox: %w", err)
 	}
-	collectTmp(stateDir, nil)
+	collectTmp(base, nil)
 	dir, err := os.MkdirTemp(base, fmt.Sprintf("%s%d-", tmpPrefix, os.Getpid())) // mode 0700
 	if err != nil {
 		return "", fmt.Errorf("a directory for the sandbox: %w", err)
@@ -95,8 +94,7 @@ func makeTmp(stateDir string) (string, error) {
 
 // collectTmp removes the directories of callers that are gone. Those of other
 // users cannot be removed.
-func collectTmp(stateDir string, report func(diag.Diagnostic)) {
-	base := tmpDirs(stateDir)
+func collectTmp(base string, report func(diag.Diagnostic)) {
 	entries, err := os.ReadDir(base)
 	if err != nil {
 		return

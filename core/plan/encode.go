@@ -18,7 +18,7 @@ import (
 func steps() []Step {
 	return []Step{
 		Namespaces{}, ReadOnlyRoot{}, Scratch{}, Private{}, Devices{}, Link{}, Bind{}, Cover{}, MountPoint{}, Proc{},
-		Hold{}, Watch{}, Limits{}, Privileges{}, Landlock{}, Seccomp{}, ProcessGroup{}, Broker{}, Egress{},
+		Hold{}, Watch{}, Limits{}, Privileges{}, Landlock{}, Seccomp{}, ProcessGroup{}, Broker{}, Metadata{}, Egress{},
 		TempDir{}, Seatbelt{},
 		Wrap{},
 	}

@@ -70,6 +70,14 @@ func (p *Plan) Explain(w io.Writer) error {
 			network += st.explain()
 		case TempDir:
 			groups[0] = append(groups[0], st.Parent+"/* (private)")
+		case Landlock:
+			if p.Fenced() {
+				fenceGroups(st, &groups)
+			}
+		case Seccomp:
+			if p.Fenced() && st.refuses("socket", afInet) {
+				network = "none, a loopback neither"
+			}
 		case Seatbelt:
 			network = seatbeltNetwork(st)
 			for i, list := range [][]string{st.Write, st.Protect, st.Show, st.Absent, append(slices.Clone(st.Hide), st.Private...)} {

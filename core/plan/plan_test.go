@@ -48,7 +48,7 @@ func sample() *Plan {
 			Watch{Quarantine: []string{"/tmp/w/.envrc"}, Report: []string{"/tmp/w/.gitmodules"}, Git: []string{"/tmp/w/.git"}},
 			Limits{Core: 1, Processes: 512, ProcessesBy: "rlimit", Memory: 1 << 32, Milliseconds: 600_000},
 			ProcessGroup{Own: true},
-			Broker{Bind: true, Allow: []string{"/run/x.sock"}},
+			Broker{Allow: []string{"/run/x.sock"}},
 			Egress{Proxy: 61080, Loopback: []int{5432}, Publish: []int{3000, 3001}},
 			Privileges{},
 			Landlock{Handled: []string{"write_file"}, Scoped: []string{"signal"}, Rules: []LandlockRule{{Path: "/tmp", Access: []string{"write_file"}}}},
@@ -64,7 +64,7 @@ func sample() *Plan {
 func TestSampleIsWhole(t *testing.T) {
 	t.Parallel()
 	names := map[string]bool{}
-	for _, s := range slices.Concat(sample().Steps, darwinSample().Steps, wrapSample().Steps) {
+	for _, s := range slices.Concat(sample().Steps, darwinSample().Steps, wrapSample().Steps, fenceSample().Steps) {
 		names[s.Name()] = true
 	}
 	for _, s := range steps() {

@@ -14,8 +14,9 @@ import (
 
 // TempDir makes an empty directory of this sandbox alone, with mode 0700, in
 // Parent, which is made too where it is missing. Its real path becomes the
-// parameter TMP of the profile and the value of the variables TMPDIR, TMP and
-// TEMP of every command. It goes with the sandbox.
+// parameter TMP of the profile, or the {tmp} of Landlock's rules, and the value
+// of the variables TMPDIR, TMP and TEMP of every command. It goes with the
+// sandbox. Linux knows it in plans without namespaces.
 type TempDir struct {
 	Parent string `json:"parent"`
 }
@@ -99,15 +100,6 @@ func checkSeatbelt(st Seatbelt) error {
 func onDarwin(s Step) bool {
 	switch s.(type) {
 	case TempDir, Seatbelt, Limits, ProcessGroup, Watch:
-		return true
-	}
-	return false
-}
-
-// onDarwinOnly reports whether no other launcher knows a step.
-func onDarwinOnly(s Step) bool {
-	switch s.(type) {
-	case TempDir, Seatbelt:
 		return true
 	}
 	return false

@@ -86,7 +86,7 @@ func TestDarwinRefuses(t *testing.T) {
 	}{
 		{"a step of another system", func(p *Plan) { p.Steps = append([]Step{ReadOnlyRoot{}}, p.Steps...) }, "read-only-root, is unknown on darwin"},
 		{"no profile", func(p *Plan) { p.Steps = p.Steps[:4] }, "no seatbelt"},
-		{"a profile on Linux", func(p *Plan) { p.OS = "linux" }, "temp-dir, is unknown on linux"},
+		{"a profile on Linux", func(p *Plan) { p.OS = "linux" }, "seatbelt, is unknown on linux"},
 		{"two profiles", func(p *Plan) { p.Steps = append(p.Steps, p.Steps[4]) }, "once"},
 		{"a profile that allows by default", seatbelt(func(s *Seatbelt) { s.Profile = "(version 1)\n(allow default)\n" }), "denying everything"},
 		{"a profile with NUL", seatbelt(func(s *Seatbelt) { s.Profile += "\x00" }), "no text"},

@@ -131,10 +131,29 @@ type Landlock struct {
 	Rules   []LandlockRule `json:"rules"`
 }
 
-// LandlockRule allows access rights beneath a path, as seen inside.
+// LandlockRule allows access rights beneath a path, as seen inside. In a plan
+// without namespaces the path "{tmp}" is the directory of the step temp-dir.
+//
+// Landlock can only allow. Where Except lists paths beneath Path, each entry
+// beside them and beside the directories on the way to them is allowed instead,
+// as the launcher finds them. Those directories themselves are not, so that they
+// cannot be listed, and neither is what appears in them later.
+//
+// Dev and Ino are those found when the policy was resolved, as in Bind.
 type LandlockRule struct {
 	Path   string   `json:"path"`
 	Access []string `json:"access"`
+	Except []string `json:"except,omitempty"`
+	Dev    uint64   `json:"dev,omitempty"`
+	Ino    uint64   `json:"ino,omitempty"`
+}
+
+// Metadata has the supervisor answer the calls that change mode, owner and
+// times of files, which Landlock does not cover, and those that watch files. A
+// change is made where the step landlock allows writing, but not beneath
+// Protect; a file is watched where it may be read.
+type Metadata struct {
+	Protect []string `json:"protect,omitempty"`
 }
 
 // ProcessGroup says whether commands stay in the caller's process group or
@@ -143,11 +162,9 @@ type ProcessGroup struct {
 	Own bool `json:"own"`
 }
 
-// Broker answers connect (and bind, where the network is the host's) for the
-// commands: a unix socket of a path is reached only if a process of the
-// sandbox listens on it or Allow names it.
+// Broker answers connect for the commands: a unix socket of a path is reached
+// only if a process of the sandbox listens on it or Allow names it.
 type Broker struct {
-	Bind  bool     `json:"bind,omitempty"`
 	Allow []string `json:"allow,omitempty"`
 }
 
@@ -177,6 +194,7 @@ func (Watch) Name() string        { return "watch" }
 func (Limits) Name() string       { return "limits" }
 func (Privileges) Name() string   { return "privileges" }
 func (Landlock) Name() string     { return "landlock" }
+func (Metadata) Name() string     { return "metadata" }
 func (ProcessGroup) Name() string { return "process-group" }
 func (Broker) Name() string       { return "broker" }
 func (Egress) Name() string       { return "egress" }

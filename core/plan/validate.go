@@ -65,7 +65,7 @@ func (p *Plan) Validate() error {
 		if err := checkStep(s); err != nil {
 			return invalid("step %d, %s: %v", i, s.Name(), err)
 		}
-		if p.OS != "darwin" && onDarwinOnly(s) {
+		if _, ok := s.(Seatbelt); ok && p.OS != "darwin" {
 			return invalid("step %d, %s, is unknown on %s", i, s.Name(), p.OS)
 		}
 		switch s.(type) {
@@ -85,7 +85,10 @@ func (p *Plan) Validate() error {
 		return invalid("the step egress needs a network of the sandbox's own, with a loopback")
 	}
 	if len(p.Steps) > 0 && !seen["namespaces"] {
-		return invalid("the steps do not begin with namespaces")
+		return p.checkFenced(seen)
+	}
+	if seen["temp-dir"] {
+		return invalid("the step temp-dir cannot stand beside namespaces")
 	}
 	return nil
 }
@@ -103,7 +106,7 @@ func order(s Step) (rank int, single bool) {
 		return 1, true
 	case Scratch, TempDir:
 		return 2, true
-	case Devices, Proc, Watch, Limits, ProcessGroup, Broker, Egress:
+	case Devices, Proc, Watch, Limits, ProcessGroup, Broker, Metadata, Egress:
 		return 3, true
 	case Private, Link, Bind, Cover, MountPoint, Hold:
 		return 3, false
@@ -201,8 +204,10 @@ func checkStep(s Step) error {
 		}
 		return oneOf("processes_by", st.ProcessesBy, "", "rlimit", "cgroup")
 	case Landlock:
-		for _, r := range st.Rules {
-			if err := absolute(r.Path); err != nil {
+		return checkLandlock(st)
+	case Metadata:
+		for _, name := range st.Protect {
+			if err := absolute(name); err != nil {
 				return err
 			}
 		}

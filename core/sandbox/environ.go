@@ -129,6 +129,8 @@ func (p *Prepared) visible(dir string) bool {
 		switch step := step.(type) {
 		case plan.Private:
 			visible = visible && !system.Within(step.Path, dir)
+		case plan.Landlock:
+			visible = visible && (!p.Plan.Fenced() || step.Allows(dir, "read_dir"))
 		case plan.Seatbelt:
 			visible = visible && step.PrivateOver(dir) == ""
 		case plan.Cover:

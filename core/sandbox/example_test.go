@@ -132,7 +132,9 @@ func ExampleBackends() {
 	for _, b := range sandbox.Backends() {
 		fmt.Println(b.Info().Name)
 	}
-	// Output: linux/namespaces
+	// Output:
+	// linux/namespaces
+	// linux/landlock
 }
 
 func ExampleProbe() {
@@ -140,7 +142,9 @@ func ExampleProbe() {
 		_, held := c.Report.Offers[guarantee.WriteConfined]
 		fmt.Println(c.Info.Name, c.Report.Usable, held)
 	}
-	// Output: linux/namespaces true true
+	// Output:
+	// linux/namespaces true true
+	// linux/landlock true true
 }
 
 func ExampleSandbox_Command() {

@@ -82,6 +82,10 @@ func (p *Prepared) privateOver(path string) string {
 			if system.Within(step.Path, path) {
 				over = step.Path
 			}
+		case plan.Landlock:
+			if p.Plan.Fenced() && !step.Allows(path, "read_file") {
+				over = step.ExceptOver(path)
+			}
 		case plan.Seatbelt:
 			over = step.PrivateOver(path)
 		case plan.Bind:

@@ -4,6 +4,7 @@ package sandbox
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -79,13 +80,50 @@ func Probe(ctx context.Context, backends []backend.Backend) []selector.Candidate
 	return candidates
 }
 
+// errNotAsked is of a candidate that could not be chosen whatever it said.
+var errNotAsked = errors.New("it was not asked: another backend was taken")
+
+// probeFor asks only the backends whose answer matters: the one that is named,
+// or the strongest one, and the others where that lacks something. A probe is on
+// the way of every launch.
+func probeFor(ctx context.Context, backends []backend.Backend, need []guarantee.ID, prefer string) []selector.Candidate {
+	candidates := make([]selector.Candidate, len(backends))
+	strongest := 0
+	for i, b := range backends {
+		candidates[i] = selector.Candidate{Info: b.Info(), Err: errNotAsked}
+		if candidates[i].Info.Rank > candidates[strongest].Info.Rank {
+			strongest = i
+		}
+	}
+	ask := func(i int) selector.Candidate {
+		candidates[i].Report, candidates[i].Err = backends[i].Probe(ctx)
+		return candidates[i]
+	}
+	named := slices.IndexFunc(candidates, func(c selector.Candidate) bool { return c.Info.Name == prefer })
+	switch {
+	case len(backends) == 0:
+	case named >= 0:
+		ask(named)
+	case prefer == "" || prefer == "auto":
+		if first := ask(strongest); first.Err == nil && first.Report.Usable && len(first.Report.Offers.Missing(need)) == 0 {
+			break
+		}
+		for i := range backends {
+			if i != strongest {
+				ask(i)
+			}
+		}
+	}
+	return candidates
+}
+
 func (p *Prepared) choose(ctx context.Context) error {
 	backends := p.options.Backends
 	if backends == nil {
 		backends = Backends()
 	}
-	candidates := Probe(ctx, backends)
 	need, accept := p.Resolved.Require(), p.Resolved.AllowWeaker()
+	candidates := probeFor(ctx, backends, need, p.options.Prefer)
 	choice, err := selector.Choose(need, accept, p.options.Prefer, candidates)
 	if err != nil {
 		return p.refuse(ctx, err, backends, candidates)

@@ -92,6 +92,11 @@ func (p *Prepared) refuse(ctx context.Context, err error, backends []backend.Bac
 		}
 	}
 	if nearest >= 0 && p.plan(ctx, backends[nearest], candidates[nearest]) == nil {
+		if candidates[nearest].Report.Usable { // what this policy loses there beside what nobody offers
+			refusal.Unmet = merged(refusal.Unmet, slices.DeleteFunc(slices.Clone(p.Plan.Unmet), func(u plan.Unmet) bool {
+				return slices.Contains(p.Resolved.AllowWeaker(), u.ID)
+			}))
+		}
 		p.Plan.Unmet = merged(p.Plan.Unmet, refusal.Unmet)
 	}
 	return refusal
