@@ -43,6 +43,13 @@ func logonFailed(name string, err error) error {
 	return fmt.Errorf("log on as %s: %w", name, err)
 }
 
+// installedHelper is the copy of the helper that setup made, which the accounts
+// can read and only administrators can write.
+func installedHelper(install string) (string, error) {
+	dir, err := installed.Dir()
+	return filepath.Join(dir, install, "bin", "caisson-winhelper.exe"), err
+}
+
 // remote is the inner part in a process of the sandbox account.
 type remote struct {
 	client  *winrun.Client
@@ -54,11 +61,10 @@ type remote struct {
 // startInner starts the inner part as the leased account, suspended until it is
 // in a job that ends with this process. It speaks on its standard handles.
 func startInner(l *lease, w *plan.Windows) (_ Runner, err error) {
-	dir, err := installed.Dir()
+	program, err := installedHelper(w.Install)
 	if err != nil {
 		return nil, err
 	}
-	program := filepath.Join(dir, w.Install, "bin", "caisson-winhelper.exe")
 	system, err := windows.GetSystemDirectory()
 	if err != nil {
 		return nil, err

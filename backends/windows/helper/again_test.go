@@ -70,3 +70,28 @@ func TestLargerPool(t *testing.T) {
 		t.Errorf("left after teardown:\n%s\nbefore setup:\n%s", after, before)
 	}
 }
+
+// TestFiltersThatStopNothing: filters that are read back and stop nothing are
+// noticed by trying, and no offline account stays enabled.
+func TestFiltersThatStopNothing(t *testing.T) {
+	t.Parallel()
+	f := newFakeSystem()
+	f.leaks = true
+	if err := Setup(f, request(), nil); err == nil || !strings.Contains(err.Error(), "reaches the network") {
+		t.Errorf("setup: %v", err)
+	}
+	offline, _ := request().Setup.AccountNames()
+	for _, name := range offline {
+		if !f.accounts[name].Disabled {
+			t.Errorf("%s is enabled", name)
+		}
+	}
+	log, err := f.Log("a1b2c3d")
+	if err != nil || log[len(log)-1].State == "complete" {
+		t.Errorf("the setup is called complete, %v", err)
+	}
+	f.leaks = false
+	if err := Setup(f, request(), nil); err != nil {
+		t.Errorf("once they stop it: %v", err)
+	}
+}

@@ -71,11 +71,11 @@ func await() error {
 	return errors.Join(windows.Bind(s, at), windows.Listen(s, 1), windows.Closesocket(s))
 }
 
-// connectsAs tries, as the leased account, to connect to a listener of this
+// connectsAs tries, as an account of an install, to connect to a listener of this
 // process on the loopback, to send to it and to listen. All must fail; that they
 // could succeed is shown by this process's own. Only the newer protocol may be
 // absent from a machine.
-func connectsAs(l *lease) (bool, error) {
+func connectsAs(install, account, password string) (bool, error) {
 	s, port, err := listen()
 	if err != nil {
 		return false, fmt.Errorf("listen for the test of the network: %w", err)
@@ -84,7 +84,7 @@ func connectsAs(l *lease) (bool, error) {
 	if err := errors.Join(dial(port), send(port)); err != nil {
 		return false, fmt.Errorf("the test of the network shows nothing, not even this process can connect: %w", err)
 	}
-	return connectAs(l, strconv.Itoa(port))
+	return connectAs(install, account, password, strconv.Itoa(port))
 }
 
 // connect is the role of a process of the account that tries what must not be
@@ -104,9 +104,10 @@ func connect(in io.Reader) int {
 	return statusConnected
 }
 
-// connectAs starts the role "connect" as the leased account.
-func connectAs(l *lease, address string) (bool, error) {
-	program, err := os.Executable()
+// connectAs starts the role "connect" as an account: of the copy of this program
+// that setup made, since the account may not be able to read this one.
+func connectAs(install, account, password, address string) (bool, error) {
+	program, err := installedHelper(install)
 	if err != nil {
 		return false, err
 	}
@@ -124,10 +125,10 @@ func connectAs(l *lease, address string) (bool, error) {
 	if err := windows.SetHandleInformation(in, windows.HANDLE_FLAG_INHERIT, windows.HANDLE_FLAG_INHERIT); err != nil {
 		return false, err
 	}
-	info, err := winapi.LogonProcess(l.name, l.password, program, `"`+program+`" connect`, system, [3]windows.Handle{in, 0, 0},
+	info, err := winapi.LogonProcess(account, password, program, `"`+program+`" connect`, system, [3]windows.Handle{in, 0, 0},
 		windows.CREATE_UNICODE_ENVIRONMENT|windows.CREATE_NO_WINDOW)
 	if err != nil {
-		return false, logonFailed(l.name, err)
+		return false, logonFailed(account, err)
 	}
 	defer windows.CloseHandle(info.Thread)
 	defer windows.CloseHandle(info.Process)

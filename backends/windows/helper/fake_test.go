@@ -29,6 +29,7 @@ type fakeSystem struct {
 	crashAt int // 0: never
 	after   bool
 	crashed bool
+	leaks   bool   // filters stand and stop nothing
 	broken  string // a call that does nothing, in silence
 }
 
@@ -155,6 +156,14 @@ func (f *fakeSystem) PasswordIs(name, password string) (bool, error) {
 		return false, ErrAbsent
 	}
 	return !a.Disabled && a.password == password, nil
+}
+
+func (f *fakeSystem) Connects(_, account, password string) (bool, error) {
+	a := f.accounts[account]
+	if a == nil || a.Disabled || a.password != password {
+		return false, errors.New("the account cannot log on")
+	}
+	return len(f.filters[account]) == 0 || f.leaks, nil
 }
 
 func (f *fakeSystem) EnableAccount(name string, enabled bool) error {

@@ -149,3 +149,8 @@ func (m Machine) DeleteFilters(install, account string) error {
 	_ = withEngine(func(e *winapi.Engine) error { return e.DeleteOwner(provider, sublayer) })
 	return nil
 }
+
+// Connects tries the network as an account.
+func (Machine) Connects(install, account, password string) (bool, error) {
+	return connectsAs(install, account, password)
+}

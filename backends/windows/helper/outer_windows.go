@@ -123,7 +123,7 @@ func (o *outer) network(w *plan.Windows, bind binding) (a plan.Attested, err err
 			a.Filters++
 		}
 	}
-	a.Connects, err = connectsAs(o.lease)
+	a.Connects, err = connectsAs(w.Install, o.lease.name, o.lease.password)
 	return a, err
 }
 

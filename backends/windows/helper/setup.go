@@ -52,6 +52,11 @@ func Setup(sys System, r Request, say func(string)) error {
 		if err := w.apply(c, r.Passwords[c.Name]); err != nil {
 			return fmt.Errorf("%s: %w", c, err)
 		}
+		if c.Kind == KindEnable {
+			if err := w.offline(c.Name, r.Passwords[c.Name]); err != nil {
+				return err
+			}
+		}
 	}
 	if w.complete() {
 		return nil
@@ -294,6 +299,22 @@ func (w *worker) filtersStand(name, sid string) (bool, error) {
 		}
 	}
 	return len(have) == len(want), nil
+}
+
+// offline wants an account that is to have no network to have none, by trying;
+// one that has is disabled again.
+func (w *worker) offline(name, password string) error {
+	if without, _ := w.options.AccountNames(); !slices.Contains(without, name) {
+		return nil
+	}
+	connects, err := w.sys.Connects(w.options.Install, name, password)
+	if err == nil && connects {
+		err = diag.New(diag.LaunchFailed, "the account "+name+" reaches the network in spite of its filters", "look which other filters stand with: netsh wfp show filters")
+	}
+	if err == nil {
+		return nil
+	}
+	return errors.Join(fmt.Errorf("try the network as %s: %w", name, err), w.sys.EnableAccount(name, false))
 }
 
 // verify wants everything but what is enabled last to stand.

@@ -60,6 +60,10 @@ type System interface {
 	AddFilters(install, account, sid string) error
 	Filters(install, account string) ([]Filter, error)
 	DeleteFilters(install, account string) error
+	// Connects tries, as an account that is enabled, what its filters are to
+	// stop: connecting, sending and listening on the loopback. It says whether
+	// any of that went through.
+	Connects(install, account, password string) (bool, error)
 
 	// MakeDir makes a directory of caisson's own with an access list, or gives
 	// one that is there that list. It refuses what is reached over a link.
