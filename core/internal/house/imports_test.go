@@ -96,6 +96,11 @@ func arrows() []arrow {
 			why: "flags end in cmd/internal/cli",
 		},
 		{
+			from: []string{"core", "backends", "cmd", "conformance", "plugins"}, except: []string{"cmd/internal/docker"},
+			ban: []string{"github.com/moby", "github.com/opencontainers"}, deep: true,
+			why: "only the stand-in of a container, which tests use and nobody installs, knows a container engine's profile",
+		},
+		{
 			from: []string{"core", "backends", "cmd"}, ban: []string{"C", "plugin", "net/http/pprof", "expvar"}, deep: true,
 			why: "static executables that offer nothing to anybody",
 		},
@@ -103,7 +108,8 @@ func arrows() []arrow {
 }
 
 // linked are the modules that may be linked into anything; tests use more.
-// Those after the line break come with plugins, and the arrows keep them there.
+// Those after the first line break come with plugins, those after the second are
+// of a program of tests, and the arrows keep them there.
 func linked() []string {
 	return []string{
 		"github.com/pelletier/go-toml/v2", "github.com/spf13/cobra", "github.com/spf13/pflag", "github.com/inconshreveable/mousetrap", "github.com/creack/pty", "golang.org/x/sys", "golang.org/x/net", "golang.org/x/text",
@@ -111,6 +117,8 @@ func linked() []string {
 		"github.com/hashicorp/go-plugin", "github.com/hashicorp/go-hclog", "github.com/hashicorp/yamux", "github.com/oklog/run",
 		"github.com/fatih/color", "github.com/mattn/go-colorable", "github.com/mattn/go-isatty", "github.com/golang/protobuf",
 		"google.golang.org/grpc", "google.golang.org/protobuf", "google.golang.org/genproto/googleapis/rpc",
+
+		"github.com/moby/profiles/seccomp", "github.com/opencontainers/runtime-spec",
 	}
 }
 

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// container runs caisson under the filter and with the capabilities that
+// Docker gives a container by default.
+type container struct {
+	dir    string // its temporary home, outside of /tmp
+	docker string // what confines
+	user   int
+}
+
+func newContainer(t *testing.T, user int) container {
+	t.Helper()
+	dir, err := os.MkdirTemp("/home", "caisson-test-")
+	if err != nil {
+		t.Skip("no home can be made: ", err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	c := container{dir, filepath.Join(dir, "docker"), user}
+	copyExecutable(t, filepath.Join(dir, "caisson"))
+	if out, err := exec.Command("go", "build", "-o", c.docker, "../internal/docker").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"ws", "out"} {
+		at := filepath.Join(dir, name)
+		if err := os.Mkdir(at, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chown(at, user, user); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return c
+}
+
+// caisson runs it, confined or not, and returns its status and what it said.
+func (c container) caisson(t *testing.T, confined bool, args ...string) (int, string, string) {
+	t.Helper()
+	argv := append([]string{filepath.Join(c.dir, "caisson")}, args...)
+	if confined {
+		argv = append([]string{c.docker, "-user", strconv.Itoa(c.user)}, argv...)
+	}
+	cmd := exec.Command(argv[0], argv[1:]...)
+	cmd.Dir = filepath.Join(c.dir, "ws")
+	cmd.Env = []string{"HOME=" + filepath.Join(c.dir, "out"), "PATH=" + os.Getenv("PATH")}
+	var stdout, stderr strings.Builder
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Run(); err != nil && cmd.ProcessState == nil {
+		t.Fatal(err)
+	}
+	return cmd.ProcessState.ExitCode(), stdout.String(), stderr.String()
+}
+
+// TestInDocker runs caisson as Docker's default would confine it. A standard
+// run holds, or is refused with what would help before anything ran; and once
+// every loss is accepted by name, what is still claimed holds.
+func TestInDocker(t *testing.T) {
+	t.Parallel()
+	users := map[string]int{"itself": os.Getuid()}
+	if os.Getuid() == 0 {
+		users = map[string]int{"root": 0, "user": ordinary}
+	}
+	for name, user := range users {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := newContainer(t, user)
+			outside, inside := filepath.Join(c.dir, "out", "file"), filepath.Join(c.dir, "ws", "file")
+			act := []string{"--", "sh", "-c", "echo > " + outside + "; echo > " + inside}
+			wrote := func(path string) bool { defer os.Remove(path); _, err := os.Stat(path); return err == nil }
+			if sh := exec.Command("sh", act[2:]...); sh.Run() != nil || !wrote(outside) || !wrote(inside) {
+				t.Fatal("without caisson the command does not write")
+			}
+			code, _, said := c.caisson(t, true, append([]string{"run"}, act...)...)
+			in, out := wrote(inside), wrote(outside)
+			if out || in != (code != 125) {
+				t.Errorf("status %d, written outside: %v, inside: %v; %s", code, out, in, said)
+			}
+			if code != 125 {
+				return
+			}
+			_, text, _ := c.caisson(t, true, "plan", "--json")
+			var plan struct {
+				Unmet []struct {
+					ID, Reason, Remedy string
+					Grant              *struct{ Args []string }
+				}
+			}
+			if err := json.Unmarshal([]byte(text), &plan); err != nil || len(plan.Unmet) == 0 {
+				t.Fatalf("caisson plan printed %q: %v", text, err)
+			}
+			weaker := []string{"run"}
+			for _, u := range plan.Unmet {
+				if !strings.Contains(said, u.ID) || u.Reason == "" || u.Remedy == "" {
+					t.Errorf("%s: the refusal names it: %v; reason %q, remedy %q", u.ID, strings.Contains(said, u.ID), u.Reason, u.Remedy)
+				}
+				if u.Grant == nil {
+					return // nothing can be done without it
+				}
+				weaker = append(weaker, u.Grant.Args...)
+			}
+			code, _, said = c.caisson(t, true, append(weaker, act...)...)
+			if wrote(outside) && !strings.Contains(text, `"fs.write.confined"`) || !wrote(inside) {
+				t.Errorf("with every loss accepted: status %d; %s", code, said)
+			}
+		})
+	}
+}
