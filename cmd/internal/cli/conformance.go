@@ -226,7 +226,6 @@ func (p *program) conformanceRun() *cobra.Command {
 	f.StringVar(&o.wrap, "wrap", "", "judge the command `'TOOL ARGS … --'`, a named wrap, or a wrap file")
 	selectFlags(c, &o.config.Guarantees, &o.config.Match)
 	f.StringVar(&o.requirement, "requirement", "", "only cases that weigh at least so much: must, should or may")
-	f.BoolVar(&o.config.Quick, "quick", false, "leave out the cases that take long, and the sandboxes with many commands; such a run shows no conformance")
 	f.StringVar(&o.format, "format", "", "print the report as `FORMAT`: text (the default), "+strings.Join(report.Formats(), ", "))
 	f.StringVar(&o.out, "out", "", "write the report in every format into this `DIR`")
 	f.IntVar(&o.config.Parallel, "parallel", 0, "how many cases run at once (default: twice the processors)")

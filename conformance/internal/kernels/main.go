@@ -32,7 +32,6 @@ func main() {
 	list := flag.Bool("list", false, "print the names of the cells")
 	out := flag.String("out", "", "write the matrix of all results that are kept to this `file`")
 	flag.StringVar(&s.match, "match", "", "only cases whose id matches this `expression`")
-	flag.BoolVar(&s.full, "full", false, "the slow cases and the sandboxes with many commands too")
 	flag.DurationVar(&s.limit, "limit", 10*time.Minute, "bounds the suite in each cell")
 	flag.Parse()
 	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt)

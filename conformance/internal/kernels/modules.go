@@ -15,7 +15,7 @@ import (
 
 // wanted are the modules that a guest loads: those of its disk and network,
 // and those that a probe would have the kernel load by itself elsewhere.
-var wanted = []string{"virtio_pci", "virtio_blk", "dummy", "tun", "fuse", "overlay", "loop", "vsock", "vsock_loopback"}
+var wanted = []string{"virtio_pci", "virtio_blk", "dummy", "tun", "fuse", "overlay", "loop", "unix_diag", "vsock", "vsock_loopback"}
 
 // modules copies the wanted modules and what they depend on into a directory,
 // decompressed, and returns their file names in the order to load them. What

@@ -3,6 +3,7 @@
 package main
 
 import (
+	_ "embed"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -147,6 +148,9 @@ func (r *runner) kept() ([]result, error) {
 	return all, nil
 }
 
+//go:embed preface.md
+var preface string
+
 // publish writes the matrix of all results that are kept.
 func (r *runner) publish(to string) error {
 	all, err := r.kept()
@@ -191,19 +195,3 @@ func standard(r result) string {
 	lines := slices.Collect(strings.Lines(said))
 	return "refused: " + diag.Quote(strings.TrimSpace(lines[0]))
 }
-
-const preface = `# Kernels and situations
-
-Written by ` + "`make kernels`" + `. Each line below is a cell: a kernel, a situation and a user. ` + "`host`" + ` is the kernel of
-the machine that ran it; the others are those of Debian 12, each in a machine of its own whose processors are
-emulated, so that times say nothing. ` + "`strong`" + ` is the backend with namespaces, ` + "`fallback`" + ` the one without;
-` + "`docker`" + ` is under the filter of system calls and with the capabilities that Docker gives a container, with no other
-part of one; ` + "`no-clone`" + ` is ` + "`kernel.unprivileged_userns_clone=0`" + `, ` + "`no-userns`" + ` is
-` + "`user.max_user_namespaces=0`" + `. A standard run is ` + "`caisson run -w DIR -- true`" + `.
-
-Unless a column says "the whole table", the cases that take long and the sandboxes with many commands were left
-out, and "not conformant" then says no more than that: what counts is that nothing failed or ended in an error.
-
-| cell | date | judged | a standard run |
-|---|---|---|---|
-`
