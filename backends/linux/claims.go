@@ -34,8 +34,11 @@ func offers(f Facts) guarantee.Set {
 	} else {
 		delete(s, guarantee.UnixConfined)
 	}
-	if f.root() {
+	if f.root() && !f.limitsTasks() {
 		delete(s, guarantee.LimitProcesses)
+	}
+	if f.limitsMemory() {
+		s[guarantee.LimitMemory] = guarantee.Claim{By: guarantee.ByKernel}
 	}
 	if len(f.Temp) == 0 {
 		delete(s, guarantee.TmpPrivate)
@@ -98,6 +101,10 @@ func sharedTemp(f Facts, r *policy.Resolved) string {
 	return ""
 }
 
+// delegate is how a process gets into a control group beside which it can make
+// its own.
+const delegate = "start caisson in a control group of version 2 of the user's own, for example by systemd-run --user --scope caisson run …"
+
 // unmet says why a guarantee is out of reach. Where the backend is not usable
 // at all, accepting the loss of one guarantee does not help.
 func unmet(f Facts, id guarantee.ID) plan.Unmet {
@@ -113,10 +120,11 @@ func unmet(f Facts, id guarantee.ID) plan.Unmet {
 	case guarantee.TmpPrivate:
 		u.Reason, u.Remedy = "this host has neither /tmp nor /var/tmp", "make the directory /tmp"
 	case guarantee.LimitMemory:
-		u.Reason = "a limit on the memory of a whole tree needs a control group of its own, which this version does not make"
-		u.Remedy = "limit caisson with it, for example by systemd-run --user --scope -p MemoryMax=4G caisson run …"
+		u.Reason = "no control group of version 2 in which this process may limit memory is delegated to it"
+		u.Remedy = delegate
 	case guarantee.LimitProcesses:
-		u.Reason, u.Remedy = "the kernel does not count the tasks of a root caller, see RLIMIT_NPROC in getrlimit(2)", "run caisson as an ordinary user"
+		u.Reason = "the kernel does not count the tasks of a root caller, see RLIMIT_NPROC in getrlimit(2), and no control group of version 2 is delegated to this process"
+		u.Remedy = "run caisson as an ordinary user, or " + delegate
 	case guarantee.DenialsReported:
 		u.Reason = "the kernel cannot show calls to a supervisor without disturbing the command"
 		u.Remedy = "use Linux 5.19 or later"

@@ -44,6 +44,8 @@ func TestGoldenPlans(t *testing.T) {
 	aliased.FileMounts = []string{"/srv/key"}
 	old := userFacts()
 	old.Landlock, old.Notify = 1, false
+	delegated := rootFacts()
+	delegated.Cgroup = &Cgroup{Dir: "/sys/fs/cgroup/user.slice/user-0.slice", Memory: true, Pids: true}
 	bare := userFacts()
 	bare.Landlock = 0
 
@@ -83,6 +85,10 @@ func TestGoldenPlans(t *testing.T) {
 		{"limits-root", rootFacts(), checkout("/home/u/ws"), func(p *policyText) {
 			p.Limits = map[string]any{"processes": 64}
 			p.Require = append(p.Require, guarantee.LimitProcesses)
+		}},
+		{"limits-cgroup", delegated, checkout("/home/u/ws"), func(p *policyText) {
+			p.Limits = map[string]any{"memory": 1 << 30, "processes": 64}
+			p.Require = append(p.Require, guarantee.LimitMemory, guarantee.LimitProcesses)
 		}},
 		{"old-kernel", old, checkout("/home/u/ws"), nil},
 		{"no-landlock", bare, checkout("/home/u/ws"), nil},

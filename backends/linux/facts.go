@@ -42,12 +42,25 @@ type Facts struct {
 	// FileMounts are the mount points that are not directories.
 	FileMounts []string `json:"file_mounts"`
 
+	// Cgroup is the control group that this process may make others in, nil
+	// where there is none.
+	Cgroup *Cgroup `json:"cgroup,omitempty"`
+
 	Trial Trial `json:"trial"`
 	// Fence is what linux/landlock needs to know beside; nil in the facts of
 	// linux/namespaces.
 	Fence *Fence `json:"fence,omitempty"`
 	// Hints explain a trial that failed; nil where it did not.
 	Hints *Hints `json:"hints"`
+}
+
+// Cgroup is a directory of the file system of control groups, version 2, in
+// which this process may make a group of its own and put processes there, with
+// the controllers that such a group has. See "Delegation" in cgroups(7).
+type Cgroup struct {
+	Dir    string `json:"dir"`
+	Memory bool   `json:"memory"`
+	Pids   bool   `json:"pids"`
 }
 
 // Entry is one thing of the file system. Kind is "dir", "file" or "symlink",
@@ -120,6 +133,10 @@ func DecodeFacts(raw []byte) (Facts, error) {
 	}
 	return f, nil
 }
+
+// limitsMemory and limitsTasks report whether a control group can.
+func (f *Facts) limitsMemory() bool { return f.Cgroup != nil && f.Cgroup.Memory }
+func (f *Facts) limitsTasks() bool  { return f.Cgroup != nil && f.Cgroup.Pids }
 
 // root reports whether the caller has user id 0.
 func (f *Facts) root() bool { return f.UID == 0 }

@@ -82,6 +82,9 @@ func (f *Facts) readMounts() error {
 			return fmt.Errorf("read the mount table: %w", err)
 		}
 		f.Mounts = append(f.Mounts, short)
+		if m.fstype == "cgroup2" && m.root == "/" && f.Cgroup == nil {
+			f.Cgroup = cgroup(m.point)
+		}
 		f.Nested = f.Nested || nested(m)
 		// Only a part of a file system can be a file. A server that does not
 		// answer must not stop this, so those are not asked.

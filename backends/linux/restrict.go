@@ -22,8 +22,15 @@ func restrictions(f Facts, r *policy.Resolved, mounts []plan.Step) []plan.Step {
 // the host for every limit but that one, 0 included, see core(5).
 func limits(f Facts, r *policy.Resolved) plan.Limits {
 	l := plan.Limits{Core: 1, Milliseconds: r.Limits().Time.Milliseconds()}
-	if n := r.Limits().Processes; n > 0 && !f.root() {
+	switch n := r.Limits().Processes; {
+	case n > 0 && f.limitsTasks():
+		// Preferred, since such a group also tells that the limit was reached.
+		l.Processes, l.ProcessesBy, l.Cgroup = n, "cgroup", f.Cgroup.Dir
+	case n > 0 && !f.root():
 		l.Processes, l.ProcessesBy = n, "rlimit"
+	}
+	if n := r.Limits().Memory; n > 0 && f.limitsMemory() {
+		l.Memory, l.Cgroup = n, f.Cgroup.Dir
 	}
 	return l
 }

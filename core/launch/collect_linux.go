@@ -30,6 +30,7 @@ const pendingTime = time.Second
 // stays. Each removal is reported. It may run beside any number of sandboxes.
 func Collect(stateDir string, report func(diag.Diagnostic)) error {
 	collectTmp(tmpDirs(stateDir), report)
+	collectCgroups(stateDir, report)
 	d, err := journal.OpenExisting(stateDir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil

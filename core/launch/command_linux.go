@@ -205,7 +205,7 @@ func (s *Sandbox) startList(ctx context.Context, p *Process, list *entering, in 
 	}
 	defer ctl.close()
 	fds := append(append(append([]int{}, in.fds...), ctl.other), s.spaces...)
-	first, err := execImage(image, fds...)
+	first, err := s.cgroup.execImage(image, fds...)
 	if err != nil {
 		return err
 	}

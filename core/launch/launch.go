@@ -82,6 +82,10 @@ type Status struct {
 	Usage syscall.Rusage
 }
 
+// Reached counts how often the limits of a sandbox were met: the kernel killed
+// something for want of memory, or refused a process.
+type Reached struct{ Memory, Processes uint64 }
+
 // StepError says which step of a plan failed, at which entry of the launch
 // list, and why.
 type StepError struct {

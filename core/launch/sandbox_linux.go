@@ -37,6 +37,7 @@ type Sandbox struct {
 	watch    *watch
 	wrapped  *wrapped // nil where the launcher confines the commands itself
 	fence    *fence   // nil where the sandbox has namespaces
+	cgroup   *cgroup  // nil where no limit needs one
 
 	killed atomic.Bool // by the watch
 
@@ -90,6 +91,7 @@ func openSandbox(ctx context.Context, p *plan.Plan, o Options) (*Sandbox, error)
 	if err := s.make(); err != nil {
 		s.thread.end()
 		s.keeper.end()
+		s.cgroup.remove()
 		s.holds.release()
 		return nil, err
 	}
@@ -121,6 +123,9 @@ func (s *Sandbox) make() error {
 	}
 	defer unix.Close(ruleset)
 	if s.holds, err = holdAbsent(s.plan, s.options.StateDir, s.options.Report); err != nil {
+		return err
+	}
+	if s.cgroup, err = newCgroup(s.plan, s.options); err != nil {
 		return err
 	}
 	if s.keeper.do(func() { err = s.setUp(list, ruleset) }); err != nil {
@@ -188,7 +193,7 @@ func (s *Sandbox) setUp(list *setup, ruleset int) error {
 		return err
 	}
 	defer ctl.close()
-	first, err := execImage(image, ctl.other, caller, ruleset)
+	first, err := s.cgroup.execImage(image, ctl.other, caller, ruleset)
 	if err != nil {
 		return err
 	}
@@ -288,13 +293,17 @@ func restrictThread(ruleset int) error {
 }
 
 // execImage starts an image with descriptors 0, 1, … and the image behind them.
-func execImage(image int, fds ...int) (int, error) {
+func execImage(image int, fds ...int) (int, error) { return (*cgroup)(nil).execImage(image, fds...) }
+
+// execImage is the function, with the process and all that it makes in the
+// control group from their first moment on.
+func (c *cgroup) execImage(image int, fds ...int) (int, error) {
 	files := make([]uintptr, 0, len(fds)+1)
 	for _, fd := range append(fds, image) {
 		files = append(files, uintptr(fd)) // -1 is closed
 	}
 	name := "/proc/self/fd/" + strconv.Itoa(len(fds))
-	pid, err := syscall.ForkExec(name, []string{"caisson"}, &syscall.ProcAttr{Files: files, Env: []string{}})
+	pid, err := syscall.ForkExec(name, []string{"caisson"}, &syscall.ProcAttr{Files: files, Env: []string{}, Sys: c.attributes()})
 	if err != nil {
 		return 0, fmt.Errorf("execute the launch list: %w", err)
 	}
@@ -337,6 +346,7 @@ func (s *Sandbox) Close() error {
 	s.wrapped.remove()
 	s.thread.end()
 	s.keeper.end()
+	s.cgroup.remove()
 	s.holds.release()
 	return nil
 }

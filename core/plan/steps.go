@@ -110,12 +110,14 @@ type Watch struct {
 // Limits sets resource limits of the commands. Core is RLIMIT_CORE in bytes
 // (1 keeps a piped core_pattern from running, see core(5)). Processes, if not
 // 0, is the most tasks that the sandbox may have at once; ProcessesBy is
-// "rlimit" or "cgroup". Memory is in bytes, by "cgroup".
+// "rlimit" or "cgroup". Memory is in bytes, by "cgroup", see cgroups(7). Cgroup
+// is the directory in which the sandbox's own control group is made.
 type Limits struct {
 	Core         int64  `json:"core"`
 	Processes    int    `json:"processes,omitempty"`
 	ProcessesBy  string `json:"processes_by,omitempty"`
 	Memory       int64  `json:"memory,omitempty"`
+	Cgroup       string `json:"cgroup,omitempty"`
 	Milliseconds int64  `json:"milliseconds,omitempty"` // wall time
 }
 

@@ -202,7 +202,7 @@ func checkStep(s Step) error {
 		if st.Core < 0 || st.Processes < 0 || st.Memory < 0 || st.Milliseconds < 0 {
 			return fmt.Errorf("a limit is negative")
 		}
-		return oneOf("processes_by", st.ProcessesBy, "", "rlimit", "cgroup")
+		return checkLimits(st)
 	case Landlock:
 		return checkLandlock(st)
 	case Metadata:
@@ -258,6 +258,22 @@ func checkEgress(st Egress) error {
 		return fmt.Errorf("there is no port")
 	}
 	return nil
+}
+
+// checkLimits wants a control group where something is limited by one, and
+// nowhere else.
+func checkLimits(st Limits) error {
+	switch needed := st.Memory > 0 || st.ProcessesBy == "cgroup"; {
+	case (st.Processes > 0) != (st.ProcessesBy != ""):
+		return fmt.Errorf("processes %d with processes_by %q", st.Processes, st.ProcessesBy)
+	case needed != (st.Cgroup != ""):
+		return fmt.Errorf("cgroup %q", st.Cgroup)
+	case needed:
+		if err := belowRoot(st.Cgroup); err != nil {
+			return err
+		}
+	}
+	return oneOf("processes_by", st.ProcessesBy, "", "rlimit", "cgroup")
 }
 
 // checkSeccomp leaves names of calls and errors to the compiler of filters,

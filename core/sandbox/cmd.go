@@ -72,8 +72,10 @@ type Cmd struct {
 	streams streams
 	denied  *denials
 	began   time.Time
+	before  launch.Reached
+	after   launch.Reached
 	watched chan watched  // receives once when the context is no longer watched
-	ended   chan struct{} // closed when the command was reaped; the next three are set then
+	ended   chan struct{} // closed when the command was reaped; after and the next three are set then
 	status  launch.Status
 	elapsed time.Duration
 	waitErr error
@@ -139,6 +141,7 @@ func (c *Cmd) start() error {
 		return err
 	}
 	c.denied = newDenials(c.sandbox.prepared.options.Denied)
+	c.before = c.sandbox.box.Reached()
 	process, err := c.sandbox.box.Start(c.ctx, launch.Command{
 		Path: c.Path, Args: args, Env: c.environ(dir), Dir: dir, Files: files, Foreground: c.Foreground, OwnGroup: c.OwnGroup, NewSession: c.NewSession,
 		Attempted: c.sandbox.attempted(c.denied),
@@ -166,6 +169,7 @@ func (c *Cmd) start() error {
 func (c *Cmd) reap() {
 	c.status, c.waitErr = c.process.Wait()
 	c.elapsed = max(time.Since(c.began), 1)
+	c.after = c.sandbox.box.Reached()
 	close(c.ended)
 }
 
@@ -234,6 +238,7 @@ func (c *Cmd) Wait() error {
 	c.result.Elapsed = c.elapsed
 	err := c.waitErr
 	if err == nil {
+		c.result.limited(c.before, c.after, c.status.Wait.Exited() && c.status.Wait.ExitStatus() == 0)
 		c.sandbox.fill(&c.result, c.status, errors.Is(w.err, context.DeadlineExceeded))
 		c.sandbox.setDenials(&c.result, c.denied)
 		err = c.result.err()

@@ -21,8 +21,10 @@ type Result struct {
 	Signal  syscall.Signal // 0 if it exited by itself
 	// TimedOut says that the time limit of the sandbox or the deadline of the
 	// command's context ended it.
-	TimedOut             bool
-	Limit                string // the limit of the policy that ended it: "", "time", "memory" or "processes"
+	TimedOut bool
+	// Limit is the limit of the policy that ended it, or that was reached while
+	// it ran and did not succeed: "", "time", "memory" or "processes".
+	Limit                string
 	Elapsed              time.Duration
 	UserTime, SystemTime time.Duration
 	MaxRSS               int64 // the most memory that one of its processes held at once, in bytes
@@ -62,6 +64,18 @@ func (r *Result) err() error {
 		return nil
 	}
 	return &ExitError{Code: r.Code, Signal: r.Signal, Limit: r.Limit}
+}
+
+// limited notes the limit that was reached while a command ran that did not
+// succeed: what was killed or not started may have been a part of it.
+func (r *Result) limited(before, after launch.Reached, succeeded bool) {
+	switch {
+	case succeeded:
+	case after.Memory > before.Memory:
+		r.Limit = "memory"
+	case after.Processes > before.Processes:
+		r.Limit = "processes"
+	}
 }
 
 // fill notes how a command ended. Deadline says that the deadline of its

@@ -145,13 +145,26 @@ func (j *job) run(ctx context.Context, args []string) error {
 	if err := j.finish(out, prepared, result, err); err != nil {
 		return err
 	}
-	if result.Limit == "time" && !j.flags.quiet {
-		j.say(fmt.Sprintf("the time limit of %s is over", prepared.Resolved.Limits().Time))
+	if said := limitReached(prepared.Resolved.Limits(), result.Limit); said != "" && !j.flags.quiet {
+		j.say(said)
 	}
 	if code := outcome.Status(result); code != 0 {
 		return status(code)
 	}
 	return nil
+}
+
+// limitReached says which limit ended a command, in words; "" is none.
+func limitReached(l policy.Limits, limit string) string {
+	switch limit {
+	case "time":
+		return fmt.Sprintf("the time limit of %s is over", l.Time)
+	case "memory":
+		return fmt.Sprintf("the memory limit of %d bytes was reached", l.Memory)
+	case "processes":
+		return fmt.Sprintf("the limit of %d processes was reached", l.Processes)
+	}
+	return ""
 }
 
 // prepare resolves the policy of the flags and files, and chooses a backend.

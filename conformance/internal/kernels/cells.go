@@ -78,6 +78,7 @@ const (
 	stepBackends = "backends"
 	stepRun      = "run"
 	stepSuite    = "suite"
+	stepLimits   = "limits" // where the cell has the strong backend, in guests
 )
 
 // scope says how much of the suite is run, and for how long.
@@ -85,6 +86,10 @@ type scope struct {
 	match string // of case ids; "" is all
 	limit time.Duration
 }
+
+// limits says that the tests of limits are run, and none may be skipped: a
+// guest delegates control groups, as this host may not.
+func (c cell) limits() bool { return c.latest != "" && c.situation.name == "strong" }
 
 // steps are what is done in a cell. Caisson is the path of the program, docker
 // that of what confines it, work a directory that the user can write to.
@@ -111,9 +116,13 @@ func (c cell) steps(caisson, docker, work string, s scope) []wire.Step {
 	if c.backend != "" {
 		run = append(run, "--backend", c.backend)
 	}
-	return []wire.Step{
+	steps := []wire.Step{
 		in(stepBackends, 60, caisson, "backends", "--json"),
 		in(stepRun, 60, append(run, "--", "/bin/true")...),
 		in(stepSuite, seconds+30, suite...),
 	}
+	if c.limits() {
+		steps = append(steps, in(stepLimits, 300, "/bin/limits", "-test.v", "-test.run", "^(TestLimit|TestForkBomb)"))
+	}
+	return steps
 }

@@ -18,15 +18,18 @@ import (
 )
 
 // programs are what is built for a guest.
-type programs struct{ guest, caisson, docker string }
+type programs struct{ guest, caisson, docker, limits string }
 
 // build compiles the programs for an architecture.
 func build(ctx context.Context, dir, arch string) (programs, error) {
-	p := programs{dir + "/guest-" + arch, dir + "/caisson-" + arch, dir + "/docker-" + arch}
-	for to, source := range map[string]string{
-		p.guest: "./conformance/internal/kernels/guest", p.caisson: "./cmd/caisson", p.docker: "./cmd/internal/docker",
+	p := programs{dir + "/guest-" + arch, dir + "/caisson-" + arch, dir + "/docker-" + arch, dir + "/limits-" + arch}
+	for to, args := range map[string][]string{
+		p.guest: {"build", "./conformance/internal/kernels/guest"}, p.caisson: {"build", "./cmd/caisson"},
+		p.docker: {"build", "./cmd/internal/docker"}, p.limits: {"test", "-c", "./core/sandbox"},
 	} {
-		c := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", to, source)
+		source := args[len(args)-1]
+		args = append(args[:len(args)-1], "-trimpath", "-o", to, source)
+		c := exec.CommandContext(ctx, "go", args...)
 		c.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+arch)
 		if out, err := c.CombinedOutput(); err != nil {
 			return p, fmt.Errorf("build %s for %s: %w: %s", source, arch, err, out)
@@ -122,6 +125,11 @@ func (m machine) disk(ctx context.Context, p programs, system string, order wire
 			return err
 		}
 	}
+	for _, name := range []string{"/tmp", "/var/tmp"} {
+		if err := os.Chmod(dir+name, 0o777|os.ModeSticky); err != nil {
+			return err
+		}
+	}
 	text, err := json.Marshal(order)
 	if err != nil {
 		return err
@@ -135,7 +143,7 @@ func (m machine) disk(ctx context.Context, p programs, system string, order wire
 			return err
 		}
 	}
-	for from, name := range map[string]string{p.guest: "/sbin/init", p.caisson: "/bin/caisson", p.docker: "/bin/docker-like", m.busybox: "/bin/busybox"} {
+	for from, name := range map[string]string{p.guest: "/sbin/init", p.caisson: "/bin/caisson", p.docker: "/bin/docker-like", p.limits: "/bin/limits", m.busybox: "/bin/busybox"} {
 		if err := copyFile(from, dir+name, 0o755); err != nil {
 			return err
 		}

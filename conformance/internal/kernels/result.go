@@ -24,6 +24,7 @@ type result struct {
 	Date   time.Time      `json:"date"`
 	Run    wire.Outcome   `json:"run"` // a standard run
 	Report *report.Report `json:"report"`
+	Limits *wire.Outcome  `json:"limits,omitempty"` // the tests of limits
 }
 
 // newResult reads the outcomes of a cell's steps.
@@ -42,6 +43,13 @@ func newResult(c cell, outcomes []wire.Outcome) (result, error) {
 		return r, errAbsent
 	}
 	r.Run = by[stepRun]
+	if c.limits() {
+		limits, ok := by[stepLimits]
+		if !ok {
+			return r, fmt.Errorf("the step %q has no outcome", stepLimits)
+		}
+		r.Limits = &limits
+	}
 	suite := by[stepSuite]
 	if suite.Stdout == "" {
 		if suite.Exit != 0 && strings.Contains(suite.Stderr, "no backend can be used on this host") {
@@ -75,6 +83,9 @@ func (r result) complaint() error {
 		all = fmt.Errorf("the standard run ended with %d: %s", r.Run.Exit, r.Run.Stderr)
 	case !strings.Contains(r.Run.Stderr, "; "):
 		all = fmt.Errorf("the standard run was refused without a remedy: %s", r.Run.Stderr)
+	}
+	if l := r.Limits; l != nil && (l.Exit != 0 || strings.Contains(l.Stdout, "--- SKIP")) {
+		all = errors.Join(all, fmt.Errorf("the tests of limits: %s%s", l.Stdout, l.Stderr))
 	}
 	if r.Report == nil {
 		if !r.refused() {
