@@ -105,6 +105,10 @@ func startError(c Command, err error) error {
 	switch {
 	case strings.HasPrefix(step.Entry, "go to "):
 		return diag.New(diag.LaunchFailed, fmt.Sprintf("the directory %s cannot be entered inside: %v", diag.Quote(c.Dir), step.Errno), "choose a directory that the policy shows with -C DIR")
+	case step.Entry == forkEntry && step.Errno == unix.ENOMEM:
+		return diag.New(diag.LaunchFailed, "the command could not be started: the memory that the sandbox may use is full", "remove files in its temporary directories, end a command, or raise limits.memory")
+	case step.Entry == forkEntry && step.Errno == unix.EAGAIN:
+		return diag.New(diag.LaunchFailed, "the command could not be started: the sandbox has as many processes as it may have", "end a command, or raise limits.processes")
 	case !strings.HasPrefix(step.Entry, "execute "):
 		return diag.New(diag.LaunchFailed, fmt.Sprintf("the command could not be started: %v", step), "")
 	case step.Errno == unix.ENOENT || step.Errno == unix.ENOTDIR:

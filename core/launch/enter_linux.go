@@ -40,6 +40,9 @@ type spec struct {
 	alone      bool // the process that runs the list becomes the command
 }
 
+// forkEntry is where the limits of a sandbox are met by its next command.
+const forkEntry = "fork the command"
+
 func enterProgram(p *plan.Plan, kinds int, filter []seccomp.Instruction, c spec) (*entering, error) {
 	e := &entering{control: c.std, steps: len(p.Steps)}
 	e.step = -1
@@ -86,7 +89,7 @@ func enterProgram(p *plan.Plan, kinds int, filter []seccomp.Instruction, c spec)
 		return e, nil
 	}
 	pid := e.cell(0)
-	fork := e.call("fork the command", unix.SYS_CLONE, num(unix.CLONE_PARENT|unix.CLONE_VM|int(unix.SIGCHLD))).to(pid)
+	fork := e.call(forkEntry, unix.SYS_CLONE, num(unix.CLONE_PARENT|unix.CLONE_VM|int(unix.SIGCHLD))).to(pid)
 	fork.jump = len(e.entries) + 2
 	e.call("report the id of the command", unix.SYS_WRITE, num(e.control), pid.at, num(8))
 	e.call("end the first process", unix.SYS_EXIT_GROUP, num(0))
