@@ -126,19 +126,19 @@ func limitCases() []Case {
 			t.Harm(err == nil && r.Num >= 60, "60 processes ran with a limit of 40 tasks")
 		}),
 		limit("time-01", "run longer than allowed", guarantee.LimitTime, nil, func(t *T) {
-			t.Spec.Timeout = time.Second
+			t.Spec.Timeout = t.shortly()
 			path := t.In("beat")
 			t.Do(act.Request{Op: "beat", Path: path})
 			t.awaitBeat(path)
-			time.Sleep(1500 * time.Millisecond)
+			time.Sleep(t.Spec.Timeout + 500*time.Millisecond)
 			t.Harm(t.goesOn(path), "the command goes on after its time")
 		}),
 		limit("time-02", "what a command started runs longer than allowed", guarantee.LimitTime, []Need{NeedUnix}, func(t *T) {
-			t.Spec.Timeout = time.Second
+			t.Spec.Timeout = t.shortly()
 			path := t.In("beat")
 			t.Do(act.Request{Op: "leave", Path: path, Args: []string{"session", "twice", "deaf"}})
 			t.awaitBeat(path)
-			time.Sleep(1500 * time.Millisecond)
+			time.Sleep(t.Spec.Timeout + 500*time.Millisecond)
 			t.Harm(t.goesOn(path), "a process goes on after the sandbox's time")
 		}),
 	}

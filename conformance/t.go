@@ -189,6 +189,10 @@ func (t *T) Soon(yes func() bool) bool {
 	return yes()
 }
 
+// shortly is a limit of time within which a command has begun and which a test
+// can wait for: a second, and more on hosts so slow that cases get longer.
+func (t *T) shortly() time.Duration { return max(time.Second, t.run.CaseTimeout/60) }
+
 // Open makes the sandbox. It is called by Start and Do where the body has not.
 func (t *T) Open() {
 	if t.sb != nil {
