@@ -33,24 +33,33 @@ const cgroupPrefix = "caisson-"
 // newCgroup makes the group that the plan's limits need; nil where none does.
 // Groups that killed callers left beside it are removed.
 func newCgroup(p *plan.Plan, o Options) (*cgroup, error) {
+	l := cgroupOf(p)
+	if l == nil {
+		return nil, nil
+	}
+	sweepCgroups(l.Cgroup, o.Report)
+	if err := noteCgroups(o.StateDir, l.Cgroup); err != nil {
+		return nil, fmt.Errorf("note the control group: %w", err)
+	}
+	c, err := makeCgroup(l.Cgroup)
+	if err != nil {
+		return nil, fmt.Errorf("make a control group: %w", err)
+	}
+	if err := c.limit(*l); err != nil {
+		c.remove()
+		return nil, fmt.Errorf("limit the control group: %w", err)
+	}
+	return c, nil
+}
+
+// cgroupOf returns the limits that need a control group, nil without any.
+func cgroupOf(p *plan.Plan) *plan.Limits {
 	for _, step := range p.Steps {
 		if l, ok := step.(plan.Limits); ok && l.Cgroup != "" {
-			sweepCgroups(l.Cgroup, o.Report)
-			if err := noteCgroups(o.StateDir, l.Cgroup); err != nil {
-				return nil, fmt.Errorf("note the control group: %w", err)
-			}
-			c, err := makeCgroup(l.Cgroup)
-			if err != nil {
-				return nil, fmt.Errorf("make a control group: %w", err)
-			}
-			if err := c.limit(l); err != nil {
-				c.remove()
-				return nil, fmt.Errorf("limit the control group: %w", err)
-			}
-			return c, nil
+			return &l
 		}
 	}
-	return nil, nil
+	return nil
 }
 
 // makeCgroup makes and locks a group. Somebody may remove it before it is

@@ -3,6 +3,7 @@
 package launch
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -51,6 +52,18 @@ func TestCgroupSweepElsewhere(t *testing.T) {
 	}
 	if links, err := os.ReadDir(cgroupsDir(state)); err != nil || len(links) != 1 {
 		t.Errorf("of two notes, one of what is gone, are left: %v, %v", links, err)
+	}
+}
+
+// TestCgroupNeedsNamespaces has a plan of the tier without namespaces limit
+// memory: what its commands start would be outside of the group.
+func TestCgroupNeedsNamespaces(t *testing.T) {
+	t.Parallel()
+	p := &plan.Plan{Steps: []plan.Step{plan.Limits{Memory: 1 << 20, Cgroup: "/sys/fs/cgroup"}, plan.Privileges{}}}
+	_, err := Open(t.Context(), p, Options{})
+	var d *diag.Diagnostic
+	if !errors.As(err, &d) || d.Code != diag.PlanInvalid || !strings.Contains(d.Message, "control group") {
+		t.Errorf("got %v", err)
 	}
 }
 
