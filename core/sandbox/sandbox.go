@@ -33,6 +33,7 @@ import (
 	"time"
 
 	"github.com/caisson-sandbox/caisson/core/backend"
+	"github.com/caisson-sandbox/caisson/core/caches"
 	"github.com/caisson-sandbox/caisson/core/diag"
 	"github.com/caisson-sandbox/caisson/core/egress"
 	"github.com/caisson-sandbox/caisson/core/guarantee"
@@ -77,9 +78,10 @@ type Sandbox struct {
 	box      *launch.Sandbox
 	base     []string // what commands inherit, before the edits of the plan
 	report   func(diag.Diagnostic)
-	denied   *denials      // by the watch
-	limit    *time.Timer   // the time limit, nil without one
-	egress   *egress.Proxy // nil where the plan has no way out
+	denied   *denials       // by the watch
+	limit    *time.Timer    // the time limit, nil without one
+	caches   *caches.Keeper // of the private store, nil without one
+	egress   *egress.Proxy  // nil where the plan has no way out
 	closing  sync.Once
 	closeErr error
 
@@ -147,6 +149,7 @@ func (p *Prepared) open(ctx context.Context) (*Sandbox, error) {
 		_ = box.Close() // the first error is the one to read
 		return nil, err
 	}
+	s.caches = p.keepCaches()
 	if s.report != nil {
 		for _, d := range notes {
 			s.report(d)
@@ -156,6 +159,20 @@ func (p *Prepared) open(ctx context.Context) (*Sandbox, error) {
 		s.limit = time.AfterFunc(d, s.expire)
 	}
 	return s, nil
+}
+
+// keepCaches begins to fill the store of the workspace and to keep all stores
+// small; nil where the policy has none.
+func (p *Prepared) keepCaches() *caches.Keeper {
+	store := p.Resolved.CacheDir()
+	homes := policy.OSHost().Homes()
+	if store == "" || len(homes) == 0 {
+		return nil
+	}
+	return caches.Keep(store, caches.HostSources(os.Getenv, homes[0]), func(path string) bool {
+		access, _ := p.Resolved.AccessTo(path)
+		return access != policy.Hidden
+	})
 }
 
 // expire ends the sandbox when its time is over.
@@ -181,6 +198,7 @@ func (s *Sandbox) Close() error {
 			s.egress.Close()
 		}
 		s.closeErr = s.box.Close()
+		s.caches.Stop()
 	})
 	return s.closeErr
 }

@@ -3,6 +3,7 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"path/filepath"
 	"runtime"
@@ -10,18 +11,20 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/caisson-sandbox/caisson/cmd/internal/outcome"
+	"github.com/caisson-sandbox/caisson/core/caches"
 	"github.com/caisson-sandbox/caisson/core/diag"
 	"github.com/caisson-sandbox/caisson/core/launch"
 	"github.com/caisson-sandbox/caisson/core/policy"
 )
 
 func (p *program) gcCommand() *cobra.Command {
-	var caches bool
+	var clear bool
 	c := &cobra.Command{
 		Use:   "gc",
 		Short: "Remove what killed runs left",
-		Long:  "Remove what runs left that were killed before they could do so. Sandboxes that live are not disturbed.",
-		Args:  noArgs,
+		Long: "Remove what runs left that were killed before they could do so, and caches of build tools that nobody used for a\n" +
+			"month, or that are too many. Sandboxes that live are not disturbed.",
+		Args: noArgs,
 		RunE: func(*cobra.Command, []string) error {
 			state := policy.OSHost().OwnDirs().State
 			found := 0
@@ -32,8 +35,16 @@ func (p *program) gcCommand() *cobra.Command {
 			if err != nil {
 				return fmt.Errorf("remove what is left: %w", err)
 			}
-			if caches {
-				if err := removeTree(filepath.Join(state, "caches")); err != nil {
+			removed, err := caches.Trim(context.Background(), filepath.Join(state, "caches"), caches.Bound())
+			for _, store := range removed {
+				found++
+				fmt.Fprintln(p.stdout, "removed the caches "+diag.Quote(store)+", which were used longest ago")
+			}
+			if err != nil {
+				return fmt.Errorf("remove old caches: %w", err)
+			}
+			if clear {
+				if err := caches.Remove(filepath.Join(state, "caches")); err != nil {
 					return fmt.Errorf("remove the caches: %w", err)
 				}
 				fmt.Fprintln(p.stdout, "the caches of all workspaces were removed")
@@ -43,7 +54,7 @@ func (p *program) gcCommand() *cobra.Command {
 			return nil
 		},
 	}
-	c.Flags().BoolVar(&caches, "caches", false, "remove the private caches of build tools too")
+	c.Flags().BoolVar(&clear, "caches", false, "remove the private caches of build tools too")
 	return c
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package cli
+package caches
 
 import (
 	"os"
@@ -14,9 +14,9 @@ import (
 // ordinary is a user that no host has.
 const ordinary = 12345
 
-// TestRemoveTree removes what a command made hard to remove, as an ordinary
+// TestRemove removes what a command made hard to remove, as an ordinary
 // user.
-func TestRemoveTree(t *testing.T) {
+func TestRemove(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	caches, outside := filepath.Join(dir, "caches"), filepath.Join(dir, "outside")
@@ -51,7 +51,7 @@ func TestRemoveTree(t *testing.T) {
 	if os.RemoveAll(caches) == nil {
 		t.Fatal("the bait is broken: nothing stands in the way")
 	}
-	if err := removeTree(caches); err != nil {
+	if err := Remove(caches); err != nil {
 		t.Error(err)
 	}
 	if _, err := os.Lstat(caches); !os.IsNotExist(err) {
@@ -60,7 +60,7 @@ func TestRemoveTree(t *testing.T) {
 	if st, err := os.Stat(outside); err != nil || st.Mode().Perm() != 0o500 {
 		t.Errorf("what a link leads to was changed: %v, %v", st, err)
 	}
-	if err := removeTree(caches); err != nil {
+	if err := Remove(caches); err != nil {
 		t.Errorf("of nothing: %v", err)
 	}
 }
