@@ -18,18 +18,17 @@ import (
 )
 
 // BenchmarkCommand measures a static child as a command of an open sandbox: in
-// the library, through caisson serve as its client sees it, and by caisson session
-// run; each as a ratio to a plain fork and exec of the same child, interleaved in
+// the library and through caisson serve as its client sees it; each as a ratio to a plain fork and exec of the same child, interleaved in
 // one run, medians.
 func BenchmarkCommand(b *testing.B) {
-	child, caisson := buildChild(b), buildCaisson(b)
+	child := buildChild(b)
 	dir := workspace(b)
 	sb, err := sandbox.Open(context.Background(), policy.Standard(dir), nil)
 	if err != nil {
 		b.Fatal(err)
 	}
 	defer sb.Close()
-	s := startServer(b, caisson, nil)
+	s := startServer(b, program(), nil)
 	id := s.open(b, dir)
 
 	var plain, library, served []time.Duration
@@ -44,7 +43,9 @@ func BenchmarkCommand(b *testing.B) {
 		take(&plain, func() error { return fork(child, dir) })
 		take(&library, func() error { return sb.Command(context.Background(), child).Run() })
 		take(&served, func() error {
-			var started struct{ Command string }
+			var started struct {
+				Command string `json:"command"`
+			}
 			if err := s.client.Call("command.start", map[string]any{"sandbox": id, "argv": []string{child}}, &started); err != nil {
 				return err
 			}
@@ -92,15 +93,4 @@ func buildChild(b *testing.B) string {
 		b.Skipf("a static child needs gcc: %v: %s", err, out)
 	}
 	return path
-}
-
-// buildCaisson builds the command as it is released.
-func buildCaisson(b *testing.B) string {
-	out := filepath.Join(os.Getenv(base), "released")
-	cmd := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", out, "github.com/caisson-sandbox/caisson/cmd/caisson")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if text, err := cmd.CombinedOutput(); err != nil {
-		b.Fatalf("build: %v: %s", err, text)
-	}
-	return out
 }
