@@ -28,6 +28,9 @@ func TestObstacles(t *testing.T) {
 			f.Hints = &h
 		}
 	}
+	entry := func(change func(*Facts), name string) func(*Facts) {
+		return func(f *Facts) { change(f); f.Trial.Entry = name }
+	}
 	for _, c := range []struct {
 		name           string
 		change         func(*Facts)
@@ -44,6 +47,17 @@ func TestObstacles(t *testing.T) {
 		{"namespaces without capabilities", failed("read-only-root", "EPERM", Hints{MaxUserNamespaces: 9, AppArmor: true}), "AppArmor", `"userns,"`},
 		{"masked /proc in Docker", failed("proc", "EPERM", Hints{MaxUserNamespaces: 9, Container: "docker"}), "masked (this is a container of docker)", "systempaths=unconfined"},
 		{"masked /proc in a pod", failed("proc", "EPERM", Hints{MaxUserNamespaces: 9, Container: "kubernetes"}), "masked", "procMount: Unmasked"},
+		{"masked /proc", func(f *Facts) {
+			failed("proc", "EPERM", Hints{MaxUserNamespaces: 9})(f)
+			f.Mounts = append(f.Mounts, "27 21 0:50 / /proc/kcore ro - tmpfs tmpfs", "28 21 0:50 / /proc/keys ro - tmpfs tmpfs", "29 21 0:50 / /proc/scsi ro - tmpfs tmpfs")
+		}, "masked, as /proc/kcore, /proc/keys, 1 more", "mounted in full"},
+		{"a /proc that hides processes", failed("proc", "EPERM", Hints{MaxUserNamespaces: 9, ProcOptions: "hidepid=2"}), "hides processes (hidepid=2)", "without hidepid=2"},
+		{"in bubblewrap", failed("namespaces", "ENOSPC", Hints{MaxUserNamespaces: 2147483647}), "--disable-userns", "allow user namespaces"},
+		{"in caisson without namespaces", failed("namespaces", "EPERM", Hints{MaxUserNamespaces: 9, Confined: true, Container: "docker"}), "confined by a sandbox of caisson", "run the command directly"},
+		{"no new terminals", entry(failed("devices", "EPERM", Hints{MaxUserNamespaces: 9}), "mount new terminals"), "devpts", "CONFIG_UNIX98_PTYS"},
+		{"no devices", entry(failed("devices", "ENOENT", Hints{MaxUserNamespaces: 9}), "clone /dev/full"), "clone /dev/full", "in /dev"},
+		{"Ubuntu in a container", entry(failed("namespaces", "EPERM", Hints{MaxUserNamespaces: 9, AppArmor: true, Container: "docker"}), "make the namespaces user, mount"), "something refuses it", "seccomp=PROFILE"},
+		{"Ubuntu, at the first namespace", entry(failed("namespaces", "EACCES", Hints{MaxUserNamespaces: 9, AppArmor: true}), "make the namespaces user, mount"), "AppArmor", "caisson setup install"},
 		{"Docker's profile", failed("namespaces", "EPERM", Hints{MaxUserNamespaces: 9, Container: "docker"}), "namespaces cannot be made", "seccomp=PROFILE"},
 		{"a pod", failed("namespaces", "EPERM", Hints{MaxUserNamespaces: 9, Container: "kubernetes"}), "namespaces cannot be made", "hostUsers: false"},
 		{"something else", failed("scratch", "ENOMEM", Hints{MaxUserNamespaces: 9}), "step scratch: ENOMEM", ""},

@@ -106,6 +106,12 @@ type Hints struct {
 	// AppArmor is true where kernel.apparmor_restrict_unprivileged_userns is
 	// set: namespaces come without capabilities.
 	AppArmor bool `json:"apparmor"`
+	// ProcOptions are the options of /proc that hide processes: "hidepid=2",
+	// "subset=pid".
+	ProcOptions string `json:"proc_options,omitempty"`
+	// Confined is true where a filter and no_new_privs are on this process and
+	// the environment says that caisson did it: for the words of a remedy only.
+	Confined bool `json:"confined,omitempty"`
 	// Container names what seems to have made this container: "docker",
 	// "podman", "kubernetes", "systemd-nspawn", …; empty outside of one. It is
 	// used in the words of remedies, never to decide.

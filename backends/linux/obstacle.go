@@ -2,7 +2,10 @@
 
 package linux
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // obstacle is what makes the backend useless on a host.
 type obstacle struct{ reason, remedy string }
@@ -29,9 +32,15 @@ func (f *Facts) failedTrial() *obstacle {
 	}
 	userns := f.Trial.Step == "namespaces"
 	denied := f.Trial.Errno == "EPERM" || f.Trial.Errno == "EACCES"
+	const many = 1000 // namespaces that nobody on an ordinary machine uses up
 	switch {
+	case h.Confined:
+		return &obstacle{"this process is confined by a sandbox of caisson without namespaces already", "run the command directly"}
 	case h.MemfdOff:
 		return &obstacle{"files in memory cannot be executed: vm.memfd_noexec is 2", "sysctl -w vm.memfd_noexec=1"}
+	case userns && f.Trial.Errno == "ENOSPC" && h.MaxUserNamespaces > many:
+		return &obstacle{"no user namespace can be made: what this process runs in allows no further one, as bubblewrap does with --disable-userns",
+			"let what starts caisson allow user namespaces"}
 	case userns && f.Trial.Errno == "ENOSPC" || h.MaxUserNamespaces == 0:
 		return &obstacle{fmt.Sprintf("no user namespace can be made: the limit user.max_user_namespaces is reached (it is %d)", h.MaxUserNamespaces),
 			"sysctl -w user.max_user_namespaces=15000"}
@@ -39,15 +48,45 @@ func (f *Facts) failedTrial() *obstacle {
 		return &obstacle{"the kernel was built without user namespaces or another kind that is needed", "use a kernel with CONFIG_USER_NS, CONFIG_PID_NS, CONFIG_NET_NS, CONFIG_IPC_NS and CONFIG_UTS_NS"}
 	case denied && h.CloneOff && !f.root():
 		return &obstacle{"user namespaces are off for ordinary users", "sysctl -w kernel.unprivileged_userns_clone=1"}
-	case denied && h.AppArmor && !f.root():
+	case denied && h.AppArmor && !f.root() && !(h.Container != "" && strings.HasPrefix(f.Trial.Entry, makesNamespaces)):
 		return &obstacle{"AppArmor gives user namespaces without capabilities to programs that have no profile",
-			"install an AppArmor profile with the rule \"userns,\" for the path of the installed caisson (what go run makes lies in a temporary directory and cannot have one), or sysctl -w kernel.apparmor_restrict_unprivileged_userns=0"}
+			"caisson setup install writes a profile with the rule \"userns,\" for the installed caisson (what go run makes lies in a temporary directory and cannot have one); or sysctl -w kernel.apparmor_restrict_unprivileged_userns=0"}
 	case f.Trial.Step == "proc" && denied:
-		return &obstacle{"a new /proc cannot be mounted, because parts of this one are masked" + inContainer(h), unmasked(h)}
+		return f.noProc(h)
+	case f.Trial.Step == "devices" && strings.HasPrefix(f.Trial.Entry, newTerminals):
+		return &obstacle{"a file system for new terminals (devpts) cannot be mounted" + inContainer(h), "use a kernel with CONFIG_UNIX98_PTYS, and let the container mount devpts"}
+	case f.Trial.Step == "devices" && f.Trial.Errno == "ENOENT":
+		return &obstacle{"/dev lacks a usual device" + inContainer(h) + ": " + f.Trial.Entry, "have null, zero, full, random, urandom and tty in /dev"}
 	case userns && denied || f.Trial.Errno == "ENOSYS":
 		return &obstacle{"namespaces cannot be made: something refuses it" + inContainer(h), allowed(h)}
 	}
 	return &obstacle{"a sandbox cannot be made: " + f.Trial.Message, ""}
+}
+
+// What the launcher says of entries that are told apart here.
+const (
+	makesNamespaces = "make the namespaces"
+	newTerminals    = "mount new terminals"
+)
+
+// noProc explains that a new /proc cannot be mounted: the kernel allows that
+// only where nothing of the one that is there is covered, see
+// user_namespaces(7) on mounts that are locked.
+func (f *Facts) noProc(h *Hints) *obstacle {
+	if h.ProcOptions != "" {
+		return &obstacle{"a new /proc cannot be mounted, because this one hides processes (" + h.ProcOptions + ")" + inContainer(h), "mount /proc without " + h.ProcOptions}
+	}
+	var masks []string
+	for _, line := range f.Mounts {
+		if m, err := parseMount(line); err == nil && m.point != "/proc" && within("/proc", m.point) && m.fstype != "autofs" && m.fstype != "binfmt_misc" {
+			masks = append(masks, m.point)
+		}
+	}
+	where := ""
+	if len(masks) > 0 {
+		where = ", as " + some(masks)
+	}
+	return &obstacle{"a new /proc cannot be mounted, because parts of this one are masked" + where + inContainer(h), unmasked(h)}
 }
 
 func inContainer(h *Hints) string {

@@ -69,7 +69,7 @@ func listsKeys() bool {
 func (f *Facts) readMounts() error {
 	text, err := readFile("/proc/self/mountinfo", 16<<10)
 	if err != nil {
-		return fmt.Errorf("read the mount table: %w", err)
+		return fmt.Errorf("read the mount table: %w; is /proc mounted?", err)
 	}
 	f.Mounts, f.FileMounts = []string{}, []string{}
 	for line := range strings.Lines(string(text)) {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -272,15 +273,32 @@ func (s *Sandbox) failed(err error) error {
 	return err
 }
 
-// mapAllIDs maps every id onto itself and lets process 1 go on.
+// mapAllIDs maps every id that there is here onto itself and lets process 1 go
+// on. In a container of an ordinary user there are only some.
 func mapAllIDs(pid, ctl int) error {
 	for _, name := range []string{"uid_map", "gid_map"} {
-		if err := os.WriteFile("/proc/"+strconv.Itoa(pid)+"/"+name, []byte("0 0 4294967295"), 0); err != nil {
+		own, err := os.ReadFile("/proc/self/" + name)
+		if err != nil {
+			return fmt.Errorf("map ids: %w", err)
+		}
+		if err := os.WriteFile("/proc/"+strconv.Itoa(pid)+"/"+name, ontoItself(string(own)), 0); err != nil {
 			return fmt.Errorf("map ids: %w", err)
 		}
 	}
 	_, err := unix.Write(ctl, make([]byte, 8))
 	return err
+}
+
+// ontoItself makes the map of a user namespace below one that has the map own,
+// see user_namespaces(7): the ids that there are, with the same numbers.
+func ontoItself(own string) []byte {
+	var text []byte
+	for line := range strings.Lines(own) {
+		if f := strings.Fields(line); len(f) == 3 {
+			text = append(text, f[0]+" "+f[0]+" "+f[2]+"\n"...)
+		}
+	}
+	return text
 }
 
 // restrictThread puts the calling thread, and what it makes from now on, into
