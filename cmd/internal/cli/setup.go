@@ -19,7 +19,9 @@ func (p *program) setupCommand() *cobra.Command {
 		Long: `Make, look at or remove what sandboxes need of this machine, once. On Windows
 these are local accounts without a network and the filters that keep them so;
 each change is printed before the system asks for the rights of an
-administrator. On other systems nothing is needed.`,
+administrator. On Linux it is one AppArmor profile, where the kernel gives user
+namespaces without capabilities to programs that have none; it is printed first
+and root writes it. Elsewhere nothing is needed.`,
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
