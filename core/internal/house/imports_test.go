@@ -80,8 +80,8 @@ func arrows() []arrow {
 			why: "a host talks with backends and judges what they say; it makes no sandboxes",
 		},
 		{
-			from: []string{"cmd"}, except: []string{"cmd/internal/licences", "cmd/caisson-backend-bwrap"}, ban: []string{"os/exec"},
-			why: "what caisson executes goes through core/launch; the conformance suite, which judges others, runs its own, and a backend tries its program in its probe",
+			from: []string{"cmd"}, except: []string{"cmd/internal/licences", "cmd/internal/apparmor", "cmd/caisson-backend-bwrap"}, ban: []string{"os/exec"},
+			why: "what caisson executes goes through core/launch; the conformance suite, which judges others, runs its own, a backend tries its program in its probe, and setup has the parser of AppArmor load a profile",
 		},
 		{
 			from: []string{"conformance"}, ban: []string{"cmd", "plugins", "backends", "core/launch"},
