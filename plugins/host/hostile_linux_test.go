@@ -112,7 +112,7 @@ func TestHostile(t *testing.T) {
 		{"content-prepare", ".mcp.json made, which the policy does not", diag.PlanInvalid, Timeouts{}},
 		{"moves-prepare", "hidden moved away, which the policy does not", diag.PlanInvalid, Timeouts{}},
 		{"watches-prepare", "no git directory of the policy", diag.PlanInvalid, Timeouts{}},
-		{"grants-prepare", "grants the socket /run/x.sock", diag.PlanInvalid, Timeouts{}},
+		{"grants-prepare", "opens the socket /run/x.sock", diag.PlanInvalid, Timeouts{}},
 		{"bare-prepare", "the plan", diag.PlanInvalid, Timeouts{}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -202,8 +202,8 @@ func TestNothingIsLeft(t *testing.T) {
 			if list := running(t, p.plugin.Path); len(list) != 0 {
 				t.Errorf("processes of the plugin after the end: %v", list)
 			}
-			if extra != 0 && alive(extra) {
-				t.Errorf("process %d is left", extra)
+			for extra != 0 && alive(extra) { // it was killed; the test's own deadline is the bound
+				time.Sleep(5 * time.Millisecond)
 			}
 		})
 	}

@@ -214,10 +214,6 @@ func judgeSteps(made *plan.Plan, r *policy.Resolved) error {
 			if err := judgeEgress(st, r.Network()); err != nil {
 				return err
 			}
-		case plan.Broker:
-			if err := judgeBroker(st, r.Network()); err != nil {
-				return err
-			}
 		case plan.Watch:
 			protected = append(append(protected, st.Quarantine...), st.Report...)
 		}

@@ -34,10 +34,8 @@ func judgeOutside(made *plan.Plan, r *policy.Resolved) error {
 				}
 			}
 		case plan.Broker:
-			for _, name := range st.Allow {
-				if !slices.Contains(r.Network().Unix, name) {
-					return refused("the plan grants the socket %s, which the policy does not", diag.Quote(name))
-				}
+			if err := judgeBroker(st, r.Network()); err != nil {
+				return err
 			}
 		case plan.Devices:
 			_, claimed := made.Claims[guarantee.DeviceDenied]
