@@ -135,7 +135,7 @@ func TestParity(t *testing.T) {
 	}
 	// A policy that it refuses, it refuses in the same words.
 	p := policy.Standard(filepath.Join(dir, "ws"))
-	p.Network.Publish = []int{3000}
+	p.Files.Write = append(p.Files.Write, "/dev/shm")
 	r, _, err := p.Resolve(policy.OSHost())
 	if err != nil {
 		t.Fatal(err)

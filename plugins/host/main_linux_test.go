@@ -147,8 +147,6 @@ func bePlugin(name string) {
 			report(surroundings())
 		case "good-refuses":
 			b.PlanError = diag.New(diag.ModeUnsupported, "no such mode", "use another")
-		case "good-bench":
-			b.Plan.Steps = []plan.Step{plan.Wrap{Programs: []plan.Program{{Path: "/usr/bin/env"}}}}
 		case "good-plans":
 			b.Plan.Steps = []plan.Step{plan.Wrap{Programs: []plan.Program{{Path: "/usr/bin/env"}, {Path: os.Args[0]}}}}
 			b.Plan.Env = []plan.EnvEdit{{Name: "TMPDIR", Value: "/tmp"}}
