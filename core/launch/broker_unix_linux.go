@@ -159,6 +159,29 @@ func (b *broker) listensInside(socket int, addr []byte) bool {
 	if connectRaw(probe, addr) != 0 {
 		return false
 	}
-	cred, err := unix.GetsockoptUcred(probe, unix.SOL_SOCKET, unix.SO_PEERCRED)
-	return err == nil && cred.Pid > 0 && b.sandbox.inside(int(cred.Pid))
+	return madeBy(probe, b.sandbox.inside)
+}
+
+// soPeerPidfd is SO_PEERPIDFD of asm-generic/socket.h, Linux 6.5.
+const soPeerPidfd = 77
+
+// madeBy reports whether the process that made the socket listen which a socket
+// is connected to is one of some. What listens may outlive it, as the socket of
+// a daemon does, and its id become that of another process: one inside that
+// waited for it. So the process must live, which its descriptor tells after the
+// id was looked at. Where the kernel gives none, the id is all there is.
+func madeBy(socket int, some func(pid int) bool) bool {
+	cred, err := unix.GetsockoptUcred(socket, unix.SOL_SOCKET, unix.SO_PEERCRED)
+	if err != nil || cred.Pid <= 0 {
+		return false
+	}
+	fd, err := unix.GetsockoptInt(socket, unix.SOL_SOCKET, soPeerPidfd)
+	if err == unix.ENOPROTOOPT {
+		return some(int(cred.Pid))
+	}
+	if err != nil {
+		return false // it ended, and was reaped
+	}
+	defer unix.Close(fd)
+	return some(int(cred.Pid)) && unix.PidfdSendSignal(fd, 0, nil, 0) == nil
 }
