@@ -5,6 +5,7 @@ package windows
 import (
 	"fmt"
 	"slices"
+	"unicode/utf16"
 
 	"github.com/caisson-sandbox/caisson/backends/windows/internal/access"
 	"github.com/caisson-sandbox/caisson/core/diag"
@@ -101,6 +102,10 @@ func refuse(name string, f Facts, r *policy.Resolved) error {
 	return nil
 }
 
+// longestDir is the longest name of a directory that CreateProcess starts a
+// program in: MAX_PATH less the name of a file of the old form (8.3).
+const longestDir = 260 - 12 - 1
+
 // checkRoot wants a writable path to lie on a volume that keeps access lists.
 func (f Facts) checkRoot(path string) error {
 	refuse := func(why, remedy string) error {
@@ -119,6 +124,8 @@ func (f Facts) checkRoot(path string) error {
 		return refuse(fmt.Sprintf("the file system %s of %s keeps no access lists", v.FS, v.Root), move)
 	case pathspec.Windows.Depth(path) == 0:
 		return refuse("it is a whole volume", "name a directory")
+	case len(utf16.Encode([]rune(path))) > longestDir:
+		return refuse(fmt.Sprintf("its name has more than %d characters, and no program can work in it", longestDir), "work in a directory with a shorter name")
 	}
 	return nil
 }

@@ -25,6 +25,7 @@ func logonFailed(name string, err error) error {
 		what, remedy string
 	}{
 		{windows.ERROR_LOGON_FAILURE, "its password is not the sealed one", repair},
+		{windows.ERROR_ACCOUNT_EXPIRED, "the account has expired", "net user " + name + " /expires:never, as an administrator"},
 		{windows.ERROR_PASSWORD_EXPIRED, "its password has expired", repair},
 		{windows.ERROR_PASSWORD_MUST_CHANGE, "its password must be changed", repair},
 		{windows.ERROR_ACCOUNT_DISABLED, "it is disabled", repair},

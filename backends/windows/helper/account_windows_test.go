@@ -3,6 +3,8 @@
 package helper
 
 import (
+	"errors"
+	"fmt"
 	"os"
 	"slices"
 	"strconv"
@@ -13,6 +15,7 @@ import (
 	"golang.org/x/sys/windows"
 
 	"github.com/caisson-sandbox/caisson/backends/windows/internal/winapi"
+	"github.com/caisson-sandbox/caisson/core/diag"
 )
 
 // TestAdmitted: two sandboxes admit their accounts to one object and take that
@@ -132,5 +135,30 @@ func TestConnect(t *testing.T) {
 	}
 	if got := connect(strings.NewReader("x")); got == statusConnected || got == statusRefused {
 		t.Errorf("no port is taken for an answer: %d", got)
+	}
+}
+
+// TestLogonFailures: what keeps an account from logging on is said, with what
+// helps, and not as a number.
+func TestLogonFailures(t *testing.T) {
+	for code, want := range map[error]string{
+		windows.ERROR_LOGON_FAILURE: "password", windows.ERROR_PASSWORD_EXPIRED: "expired", windows.ERROR_ACCOUNT_EXPIRED: "has expired", windows.ERROR_PASSWORD_MUST_CHANGE: "changed",
+		windows.ERROR_ACCOUNT_DISABLED: "disabled", windows.ERROR_ACCOUNT_LOCKED_OUT: "locked out", windows.ERROR_ACCOUNT_RESTRICTION: "policy",
+		windows.ERROR_LOGON_TYPE_NOT_GRANTED: "log on locally", windows.ERROR_SERVICE_DISABLED: "Secondary Logon", windows.ERROR_ACCESS_DENIED: "session",
+		windows.ERROR_NO_SUCH_LOGON_SESSION: "logon session",
+	} {
+		err := logonFailed("caisson-a1b2c3d-off0", fmt.Errorf("start it: %w", code))
+		d, ok := errors.AsType[*diag.Diagnostic](err)
+		if !ok || d.Remedy == "" || !strings.Contains(d.Message, want) {
+			t.Errorf("%v: %v, want %q and a remedy", code, err, want)
+		}
+	}
+	if err := logonFailed("x", windows.ERROR_INVALID_PARAMETER); !errors.Is(err, windows.ERROR_INVALID_PARAMETER) {
+		t.Errorf("another failure: %v", err)
+	}
+	for _, code := range []error{windows.ERROR_CANT_ACCESS_FILE, windows.ERROR_NO_SUCH_LOGON_SESSION, windows.ERROR_ACCESS_DENIED, windows.ERROR_ELEVATION_REQUIRED} {
+		if d, ok := errors.AsType[*diag.Diagnostic](notStarted(`C:\x.exe`, code)); !ok || d.Code != diag.CommandNotExec {
+			t.Errorf("a program, %v: %v", code, d)
+		}
 	}
 }
