@@ -29,6 +29,9 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 3 && os.Args[1] == fakeWord {
 		play(os.Args[2], os.Args[3], os.Args[4:])
 	}
+	if len(os.Args) == 3 && os.Args[1] == driveWord {
+		os.Exit(drive(os.Args[2]))
+	}
 	os.Exit(m.Run())
 }
 

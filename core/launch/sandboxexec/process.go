@@ -28,8 +28,7 @@ type Process struct {
 	usage  syscall.Rusage
 	err    error
 
-	tty   int // descriptor of the terminal that the command was given, -1 for none
-	group int // that had it before
+	terminal *terminal // nil where the command is none of a terminal's
 }
 
 // Pid is the process id of the command.
@@ -46,7 +45,7 @@ func (p *Process) Wait() (syscall.WaitStatus, syscall.Rusage, error) {
 func (p *Process) reap() {
 	defer p.box.running.Done()
 	options := syscall.WNOHANG
-	if p.tty >= 0 {
+	if p.terminal != nil {
 		options |= syscall.WUNTRACED
 	}
 	// Waiting in the kernel would reap the process before the lock is held, and
@@ -68,16 +67,19 @@ func (p *Process) reap() {
 		}
 		p.mu.Unlock()
 		if pid == p.pid {
-			p.stopped()
+			p.terminal.stopped(p.pid, status.StopSignal(), orphaned(p.box.options.System))
 			continue
 		}
 		select {
 		case <-changed:
 		case <-tick.C:
+			if p.terminal != nil {
+				p.terminal.hangUp(p.pid)
+			}
 		}
 	}
 	p.tree.leave()
-	p.restoreTerminal()
+	p.terminal.restore(p.pid, p.tree.hasGroup)
 	p.box.watch.look()
 	close(p.done)
 }
@@ -104,42 +106,4 @@ func (p *Process) Kill() error {
 		return os.ErrProcessDone
 	}
 	return p.tree.end()
-}
-
-// takeTerminal has the command's group get the caller's terminal, if the caller
-// has it.
-func (p *Process) takeTerminal(attr *syscall.ProcAttr) {
-	fd := int(attr.Files[0])
-	group, err := unix.IoctlGetInt(fd, unix.TIOCGPGRP)
-	if err != nil || group != unix.Getpgrp() {
-		return
-	}
-	p.tty, p.group = fd, group
-	attr.Sys.Foreground, attr.Sys.Ctty = true, fd
-}
-
-// restoreTerminal gives the terminal back to whom it was taken from.
-func (p *Process) restoreTerminal() {
-	if p.tty >= 0 {
-		setGroup(p.tty, p.group)
-	}
-}
-
-// setGroup makes a group that of the terminal. From the background that sends
-// SIGTTOU, which would stop the caller.
-func setGroup(tty, group int) {
-	if !signal.Ignored(unix.SIGTTOU) {
-		signal.Ignore(unix.SIGTTOU)
-		defer signal.Reset(unix.SIGTTOU)
-	}
-	_ = unix.IoctlSetPointerInt(tty, unix.TIOCSPGRP, group) // it may be gone
-}
-
-// stopped follows a stop of the command: the caller takes the terminal, stops
-// as well, and gives the terminal back when it goes on.
-func (p *Process) stopped() {
-	setGroup(p.tty, p.group)
-	_ = unix.Kill(0, unix.SIGSTOP)
-	setGroup(p.tty, p.pid)
-	_ = unix.Kill(-p.pid, unix.SIGCONT)
 }

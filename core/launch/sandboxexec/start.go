@@ -117,7 +117,7 @@ func (b *Box) start(ctx context.Context, c Command) (*Process, error) {
 			break
 		}
 	}
-	p.restoreTerminal()
+	p.terminal.restore(p.pid, p.tree.hasGroup)
 	if errors.Is(err, errSilent) {
 		err = silent(status)
 	}
@@ -138,12 +138,14 @@ func (b *Box) fork(c Command, proof *os.File) (*Process, error) {
 		}
 	}
 	attr.Files = append(attr.Files, descriptor(proof))
-	p := &Process{box: b, done: make(chan struct{}), tty: -1}
+	p := &Process{box: b, done: make(chan struct{})}
 	switch {
 	case c.NewSession:
 		attr.Sys = &syscall.SysProcAttr{Setsid: true, Setctty: true, Ctty: terminalOf(c.Files)} // its group is its own, as with Setpgid
-	case c.Foreground && c.Files[0] != nil:
-		p.takeTerminal(attr)
+	case c.Foreground && len(c.Files) > 0 && c.Files[0] != nil:
+		if p.terminal = openTerminal(c.Files[0]); p.terminal != nil {
+			p.terminal.handOver(attr)
+		}
 	}
 	core := b.limits.Core
 	o := order{
@@ -164,13 +166,14 @@ func (b *Box) fork(c Command, proof *os.File) (*Process, error) {
 	}
 	args = append(append(args, b.options.Stage, StageWord, string(text)), c.Args...)
 	p.pid, err = syscall.ForkExec(b.options.Program, args, attr)
+	p.tree = newTree(p.pid, b.mark(), b.options.System)
 	if err != nil {
+		p.terminal.restore(p.pid, p.tree.hasGroup)
 		if errors.Is(err, unix.ENOENT) {
 			return nil, diag.New(diag.LaunchFailed, b.options.Program+" is missing", "it is part of macOS; see whether the system is whole")
 		}
 		return nil, failed(fmt.Errorf("execute %s: %w", b.options.Program, err))
 	}
-	p.tree = newTree(p.pid, b.mark(), b.options.System)
 	return p, nil
 }
 

@@ -59,6 +59,14 @@ func (t *tree) leave() {
 	t.mu.Unlock()
 }
 
+// hasGroup reports whether a process group is led by a member.
+func (t *tree) hasGroup(group int) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	_, ok := t.known[group]
+	return ok
+}
+
 // see finds new members in a list of all processes, and returns the members
 // that live.
 func (t *tree) see(all []Info) []Info {
