@@ -14,6 +14,7 @@ import (
 
 	"github.com/caisson-sandbox/caisson/core/diag"
 	"github.com/caisson-sandbox/caisson/core/journal"
+	"github.com/caisson-sandbox/caisson/core/launch/gitstate"
 )
 
 // dyingTime is how long the processes of a sandbox may still run after both
@@ -112,16 +113,16 @@ func collectWatched(d *journal.Dir, name string, waited *bool, report func(diag.
 	}
 	waitOnce(waited)
 	away := quarantine{state: d.StateDir()}
-	git := gitState{start: r.Since, dirs: r.Git}
+	git := gitstate.Since(r.Since, r.Git)
 	left := false
 	for _, at := range r.Names {
 		id, _, err := journal.Look(unix.AT_FDCWD, at)
 		if err != nil || r.Ended && id.Born > written.UnixNano() {
 			continue
 		}
-		held := git.findTracked(at)
-		stays := held.holds(at)
-		held.close()
+		held := git.Find(at)
+		stays := held.Holds(at)
+		held.Close()
 		if stays {
 			continue
 		}

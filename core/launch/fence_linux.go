@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/caisson-sandbox/caisson/core/launch/gitstate"
 	"github.com/caisson-sandbox/caisson/core/plan"
 )
 
@@ -57,7 +58,7 @@ func (s *Sandbox) makeFenced() (err error) {
 	}
 	f := &fence{live: map[*Process]bool{}, agent: s.thread}
 	s.fence = f
-	s.git = watchGit(s.plan)
+	s.git = gitstate.Begin(s.plan, false)
 	defer func() {
 		if err != nil {
 			s.endFence()

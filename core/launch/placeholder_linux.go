@@ -15,6 +15,7 @@ import (
 
 	"github.com/caisson-sandbox/caisson/core/diag"
 	"github.com/caisson-sandbox/caisson/core/journal"
+	"github.com/caisson-sandbox/caisson/core/launch/gitstate"
 	"github.com/caisson-sandbox/caisson/core/plan"
 )
 
@@ -141,7 +142,7 @@ func (h *holds) begin(p *plan.Plan) error {
 
 // note writes down which of the names that are moved away are absent.
 func (h *holds) note(st plan.Watch) (err error) {
-	h.watched = journal.Watched{Since: time.Now().Add(-clockSlack), Git: st.Git}
+	h.watched = journal.Watched{Since: time.Now().Add(-gitstate.ClockSlack), Git: st.Git}
 	for _, name := range st.Quarantine {
 		if _, _, err := journal.Look(unix.AT_FDCWD, name); err == unix.ENOENT {
 			h.watched.Names = append(h.watched.Names, name)

@@ -28,12 +28,12 @@ const checkoutTime = time.Second
 // commit from before the run holds at this path.
 func (w *watch) stays(a *absentPath) bool {
 	if a.tracked == nil {
-		a.tracked = w.git.findTracked(a.path)
+		a.tracked = w.git.Find(a.path)
 	}
-	if len(a.tracked.entries) == 0 {
+	if !a.tracked.Known() {
 		return false
 	}
-	if a.tracked.holds(a.path) {
+	if a.tracked.Holds(a.path) {
 		a.since = time.Time{}
 		if !w.over && w.inotify != nil {
 			wd, err := w.add(a.path, unix.IN_CREATE|unix.IN_MOVED_TO|unix.IN_CLOSE_WRITE)

@@ -17,6 +17,7 @@ import (
 
 	"github.com/caisson-sandbox/caisson/core/diag"
 	"github.com/caisson-sandbox/caisson/core/launch/seccomp"
+	"github.com/caisson-sandbox/caisson/core/launch/gitstate"
 	"github.com/caisson-sandbox/caisson/core/plan"
 )
 
@@ -34,7 +35,7 @@ type Sandbox struct {
 	filter   []seccomp.Instruction
 	ownGroup bool // commands get a process group of their own
 	holds    *holds
-	git      *gitState
+	git      *gitstate.State
 	watch    *watch
 	wrapped  *wrapped // nil where the launcher confines the commands itself
 	fence    *fence   // nil where the sandbox has namespaces
@@ -116,7 +117,7 @@ func (s *Sandbox) make() error {
 	if err := s.readSteps(); err != nil {
 		return err
 	}
-	s.git = watchGit(s.plan)
+	s.git = gitstate.Begin(s.plan, false)
 	list, err := setupProgram(s.plan, callerIDs{os.Geteuid(), os.Getegid()}, s.options.Terminal)
 	if err != nil {
 		return err

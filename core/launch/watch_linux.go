@@ -16,6 +16,7 @@ import (
 
 	"github.com/caisson-sandbox/caisson/core/diag"
 	"github.com/caisson-sandbox/caisson/core/journal"
+	"github.com/caisson-sandbox/caisson/core/launch/gitstate"
 	"github.com/caisson-sandbox/caisson/core/plan"
 )
 
@@ -35,7 +36,7 @@ const notifyAfter = 25 * time.Millisecond
 // everything in the sandbox is dead.
 type watch struct {
 	sandbox  *Sandbox
-	git      *gitState
+	git      *gitstate.State
 	initFD   int // pidfd of process 1
 	stop     chan struct{}
 	stopOnce sync.Once
@@ -66,10 +67,10 @@ type absentPath struct {
 	path string
 	held *hold // its placeholder, nil: it is not held
 
-	tracked *tracked  // what commits hold there; nil: not looked up
-	since   time.Time // when it was first seen to be something else
-	moved   int       // how often it was moved away
-	failed  bool      // that it cannot be moved away was told
+	tracked *gitstate.Tracked // what commits hold there; nil: not looked up
+	since   time.Time         // when it was first seen to be something else
+	moved   int               // how often it was moved away
+	failed  bool              // that it cannot be moved away was told
 }
 
 // guardedPath is a path that is mounted on itself inside.
@@ -112,7 +113,7 @@ func startWatch(s *Sandbox) (*watch, error) {
 			w.hidden = append(w.hidden, &hiddenPath{path: st.Path, optional: st.Optional})
 		}
 	}
-	<-w.git.ready
+	w.git.Wait()
 	w.away.state = s.options.StateDir
 	if s.holds != nil {
 		for _, name := range s.holds.watched.Names {
@@ -122,7 +123,7 @@ func startWatch(s *Sandbox) (*watch, error) {
 			w.absent = append(w.absent, &absentPath{path: h.path, held: h})
 		}
 	}
-	if len(w.absent) == 0 && len(w.guarded) == 0 && len(w.hidden) == 0 && w.git.empty() {
+	if len(w.absent) == 0 && len(w.guarded) == 0 && len(w.hidden) == 0 && w.git.Empty() {
 		return nil, nil
 	}
 	var err error
@@ -326,10 +327,10 @@ func (w *watch) finish() {
 			w.restore(g)
 		}
 	}
-	w.git.tellAll(w.tell)
+	w.git.Tell(w.tell)
 	for _, a := range w.absent {
 		if a.tracked != nil {
-			a.tracked.close()
+			a.tracked.Close()
 		}
 	}
 	unix.Close(w.initFD)

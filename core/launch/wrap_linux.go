@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/caisson-sandbox/caisson/core/diag"
+	"github.com/caisson-sandbox/caisson/core/launch/gitstate"
 	"github.com/caisson-sandbox/caisson/core/plan"
 )
 
@@ -62,7 +63,7 @@ func (s *Sandbox) makeWrapped(step plan.Wrap) (err error) {
 	if w.proof.answers && !w.proof.offline {
 		return diag.New(diag.PlanInvalid, "the plan has calls answered beside wrappers, where it is not proven that the network is the sandbox's own", "")
 	}
-	s.git = watchGit(s.plan)
+	s.git = gitstate.Begin(s.plan, false)
 	if s.holds, err = holdAbsent(s.plan, s.options.StateDir, s.options.Report); err != nil {
 		return err
 	}

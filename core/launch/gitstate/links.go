@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package launch
+//go:build linux || darwin
+
+package gitstate
 
 import (
 	"bytes"
@@ -13,7 +15,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/caisson-sandbox/caisson/core/diag"
-	"github.com/caisson-sandbox/caisson/core/plan"
 )
 
 // A gitlink is an entry of an index or a tree that stands for a repository. Git
@@ -27,27 +28,8 @@ const maxLinkTrees = 1000
 // linked are the files, below the path of a gitlink, that git obeys.
 var linked = [...]string{".git", ".git/config", ".git/config.worktree", ".git/commondir", ".git/hooks"}
 
-// watchGit begins to note the state of the git directories of a plan, beside
-// the making of the sandbox: an index may be long. The state is complete when
-// ready is closed.
-func watchGit(p *plan.Plan) *gitState {
-	g := &gitState{ready: make(chan struct{}), held: map[string]bool{}}
-	go func() {
-		defer close(g.ready)
-		for _, step := range p.Steps {
-			switch st := step.(type) {
-			case plan.Hold:
-				g.held[st.Path] = true
-			case plan.Watch:
-				g.begin(st)
-			}
-		}
-	}()
-	return g
-}
-
 // noteLinks notes what is at the gitlinks of a git directory.
-func (g *gitState) noteLinks(dir string) {
+func (g *State) noteLinks(dir string) {
 	root := worktree(dir)
 	if root == "" {
 		return
@@ -62,17 +44,17 @@ func (g *gitState) noteLinks(dir string) {
 }
 
 // linkStamps are those of what git obeys at a gitlink.
-func (g *gitState) linkStamps(sub string) map[string]unix.Statx_t {
-	stamps := map[string]unix.Statx_t{}
+func (g *State) linkStamps(sub string) map[string]stamp {
+	stamps := map[string]stamp{}
 	note := func(name string) {
-		if s, ok := stamp(name); ok {
+		if s, ok := stampOf(name); ok {
 			stamps[name] = s
 		}
 	}
 	for _, name := range linked {
 		note(path.Join(sub, name))
 	}
-	if s := stamps[path.Join(sub, ".git")]; s.Mode&unix.S_IFMT != unix.S_IFDIR {
+	if s := stamps[path.Join(sub, ".git")]; s.kind != unix.S_IFDIR {
 		// A file names the repository; those that the plan knows are protected.
 		text, _ := readSmall(path.Join(sub, ".git"), maxGitRef)
 		if to, ok := strings.CutPrefix(strings.TrimSuffix(string(text), "\n"), "gitdir: "); ok {
@@ -91,15 +73,15 @@ func (g *gitState) linkStamps(sub string) map[string]unix.Statx_t {
 
 // linkChanged says whether the repository at a gitlink was made or changed: one
 // that was no gitlink at the start, whenever it is there.
-func (g *gitState) linkChanged(sub string) bool {
+func (g *State) linkChanged(sub string) bool {
 	was, known := g.links[sub]
 	for name, now := range g.linkStamps(sub) {
 		before, there := was[name]
 		switch {
-		case !known || !there || before.Ino != now.Ino:
+		case !known || !there || before.ino != now.ino:
 			return true
 		case name == path.Join(sub, ".git") && sameDir(before, now): // its files come and go
-		case before.Ctime != now.Ctime:
+		case before.changed != now.changed:
 			return true
 		}
 	}
@@ -107,13 +89,12 @@ func (g *gitState) linkChanged(sub string) bool {
 }
 
 // sameDir says whether two stamps of one inode number are of one directory.
-func sameDir(a, b unix.Statx_t) bool {
-	isDir := a.Mode&unix.S_IFMT == unix.S_IFDIR && b.Mode&unix.S_IFMT == unix.S_IFDIR
-	return isDir && a.Mask&b.Mask&unix.STATX_BTIME != 0 && a.Btime == b.Btime
+func sameDir(a, b stamp) bool {
+	return a.kind == unix.S_IFDIR && b.kind == unix.S_IFDIR && a.born != 0 && a.born == b.born
 }
 
 // tellLinks reports the repositories at the gitlinks of a git directory.
-func (g *gitState) tellLinks(dir, root string, tell func(diag.Diagnostic)) {
+func (g *State) tellLinks(dir, root string, tell func(diag.Diagnostic)) {
 	links := slices.Clone(g.known[dir])
 	add := func(more []string) {
 		for _, link := range more {
@@ -140,7 +121,7 @@ func (g *gitState) tellLinks(dir, root string, tell func(diag.Diagnostic)) {
 // headLinks returns the gitlinks of the commit that HEAD names, if it came to
 // name another one since the start. The index may be made to hold what HEAD
 // does by an ordinary command, such as git reset.
-func (g *gitState) headLinks(dir string) []string {
+func (g *State) headLinks(dir string) []string {
 	common := commonDir(dir)
 	moved := g.young(path.Join(dir, "HEAD")) || g.young(path.Join(common, "packed-refs"))
 	text, _ := readSmall(path.Join(dir, "HEAD"), maxGitRef)

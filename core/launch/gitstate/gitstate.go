@@ -1,6 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package launch
+//go:build linux || darwin
+
+// Package gitstate knows what commands did to git repositories: which things
+// that git acts on came into being during a run, and whether a file is what a
+// commit from before the run holds. It executes no git, for git obeys what is
+// in a repository; it reads, with limits, and writes nothing.
+package gitstate
 
 import (
 	"bytes"
@@ -21,46 +27,83 @@ const (
 	maxGitRef = 4 << 10  // bytes of a file that names a directory
 	// maxGitConfig is how many bytes of a configuration are read.
 	maxGitConfig = 1 << 20
-	// clockSlack is how far the clock of file times may lag behind.
-	clockSlack = 20 * time.Millisecond
+	// ClockSlack is how far the clock of file times may lag behind.
+	ClockSlack = 20 * time.Millisecond
 )
 
-// gitState is what is needed to tell, at the end, which things that git acts
-// on came into being during the run. Change times are the kernel's own: no
-// command can set them back.
-type gitState struct {
-	start  time.Time
-	report []string                // paths that were absent
-	dirs   []string                // git directories
-	stamps map[string]unix.Statx_t // of files that git acts on
-	held   map[string]bool         // what appears here is a placeholder: commands cannot make it
-	known  map[string][]string     // git directory → paths of the gitlinks in its index
-	links  map[string]map[string]unix.Statx_t
+// State is what is needed to tell, at the end, which things that git acts
+// on came into being during the run. One goroutine uses it at a time.
+type State struct {
+	start time.Time
+	// settable: commands may set back the change times of files, so what was
+	// there before the run is known by the ids that refs had then.
+	settable bool
+	tips     map[string][]objectID // git directory → those ids
+
+	report []string            // paths that were absent
+	dirs   []string            // git directories
+	stamps map[string]stamp    // of files that git acts on
+	held   map[string]bool     // what appears here is a placeholder: commands cannot make it
+	known  map[string][]string // git directory → paths of the gitlinks in its index
+	links  map[string]map[string]stamp
 	ready  chan struct{} // closed when the state is noted
 }
+
+// Begin begins to note the state of the git directories of a plan, beside the
+// making of the sandbox: an index may be long. Wait before commands start.
+//
+// Objects of git are taken for those of before the run where their files did
+// not change since: no command of Linux can set a change time back. Where one
+// may, settableTimes, only commits count that a ref named at the start.
+func Begin(p *plan.Plan, settableTimes bool) *State {
+	g := &State{ready: make(chan struct{}), held: map[string]bool{}, settable: settableTimes, tips: map[string][]objectID{}}
+	go func() {
+		defer close(g.ready)
+		for _, step := range p.Steps {
+			switch st := step.(type) {
+			case plan.Hold:
+				g.held[st.Path] = true
+			case plan.Watch:
+				g.begin(st)
+			}
+		}
+	}()
+	return g
+}
+
+// Since returns the state of git directories for Find alone, as it was when a
+// run began that has ended.
+func Since(start time.Time, dirs []string) *State { return &State{start: start, dirs: dirs} }
+
+// Wait waits until the state is noted.
+func (g *State) Wait() { <-g.ready }
 
 // todos are the files in a git directory that hold commands to execute when
 // the user goes on with what was begun, and the list of submodules' own
 // repositories.
 var todos = [...]string{"rebase-merge/git-rebase-todo", "rebase-apply", "sequencer/todo", "modules"}
 
-func (g *gitState) empty() bool { return len(g.report) == 0 && len(g.dirs) == 0 }
+// Empty reports whether there is nothing to tell.
+func (g *State) Empty() bool { return len(g.report) == 0 && len(g.dirs) == 0 }
 
 // begin notes the state at the start.
-func (g *gitState) begin(st plan.Watch) {
-	g.start = time.Now().Add(-clockSlack)
+func (g *State) begin(st plan.Watch) {
+	g.start = time.Now().Add(-ClockSlack)
 	if g.stamps == nil {
-		g.stamps, g.known, g.links = map[string]unix.Statx_t{}, map[string][]string{}, map[string]map[string]unix.Statx_t{}
+		g.stamps, g.known, g.links = map[string]stamp{}, map[string][]string{}, map[string]map[string]stamp{}
 	}
 	for _, name := range st.Report {
-		if _, ok := stamp(name); !ok {
+		if _, ok := stampOf(name); !ok {
 			g.report = append(g.report, name)
 		}
 	}
 	g.dirs = append(g.dirs, st.Git...)
 	for _, dir := range st.Git {
+		if g.settable {
+			g.tips[dir] = tips(dir, commonDir(dir))
+		}
 		for _, name := range append(todos[:], "index") {
-			if s, ok := stamp(path.Join(dir, name)); ok {
+			if s, ok := stampOf(path.Join(dir, name)); ok {
 				g.stamps[path.Join(dir, name)] = s
 			}
 		}
@@ -68,32 +111,34 @@ func (g *gitState) begin(st plan.Watch) {
 	}
 }
 
-func stamp(name string) (unix.Statx_t, bool) {
-	var st unix.Statx_t
-	err := unix.Statx(unix.AT_FDCWD, name, unix.AT_SYMLINK_NOFOLLOW|unix.AT_NO_AUTOMOUNT, unix.STATX_BASIC_STATS|unix.STATX_BTIME, &st)
-	return st, err == nil
+// stamp tells a file from another one, and from itself before a change.
+type stamp struct {
+	ino     uint64
+	kind    uint32 // of S_IFMT
+	changed int64  // when, in nanoseconds
+	born    int64  // when, in nanoseconds; 0 is unknown
 }
 
 // changed says whether a path is there and not as it was at the start.
-func (g *gitState) changed(name string) bool {
-	now, ok := stamp(name)
+func (g *State) changed(name string) bool {
+	now, ok := stampOf(name)
 	if !ok || g.held[name] {
 		return false
 	}
 	was, ok := g.stamps[name]
-	return !ok || was.Ino != now.Ino || was.Ctime != now.Ctime
+	return !ok || was.ino != now.ino || was.changed != now.changed
 }
 
 // young says whether a path is there and was made or changed since the start.
-func (g *gitState) young(name string) bool {
-	st, ok := stamp(name)
-	return ok && !time.Unix(st.Ctime.Sec, int64(st.Ctime.Nsec)).Before(g.start)
+func (g *State) young(name string) bool {
+	st, ok := stampOf(name)
+	return ok && st.changed >= g.start.UnixNano()
 }
 
-// tellAll reports what appeared.
-func (g *gitState) tellAll(tell func(diag.Diagnostic)) {
+// Tell reports what appeared.
+func (g *State) Tell(tell func(diag.Diagnostic)) {
 	for _, name := range g.report {
-		if _, ok := stamp(name); ok {
+		if _, ok := stampOf(name); ok {
 			tell(appeared(diag.Quote(name)+" appeared", path.Dir(name)))
 		}
 	}

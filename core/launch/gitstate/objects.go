@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package launch
+//go:build linux || darwin
+
+package gitstate
 
 import (
 	"bytes"
@@ -11,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -46,7 +49,7 @@ type oldObjects struct {
 type pack struct{ index, data *os.File }
 
 // farFuture is a time before which everything was.
-func farFuture() time.Time { return time.Unix(1<<40, 0) }
+func farFuture() time.Time { return time.Unix(0, math.MaxInt64) }
 
 func openObjects(dir string, before time.Time) *oldObjects {
 	o := &oldObjects{dir: dir, before: before}
@@ -90,7 +93,7 @@ func (o *oldObjects) open(name string) (*os.File, error) {
 func (o *oldObjects) old(f *os.File) bool {
 	var st unix.Stat_t
 	err := unix.Fstat(int(f.Fd()), &st)
-	return err == nil && st.Mode&unix.S_IFMT == unix.S_IFREG && time.Unix(st.Ctim.Unix()).Before(o.before)
+	return err == nil && st.Mode&unix.S_IFMT == unix.S_IFREG && changeTime(&st) < o.before.UnixNano()
 }
 
 // read returns an object of a kind, "commit" or "tree".

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package launch
+//go:build linux || darwin
+
+package gitstate
 
 import (
 	"bytes"
@@ -20,11 +22,11 @@ const (
 	maxRefs    = 8 << 20
 )
 
-// tracked finds what the repositories of a plan held at a path before the run:
-// in the commits that branches, remote branches and tags now name, if these
-// commits were there before. A name that a branch tracks may appear because
-// the branch was checked out. Older commits are not searched.
-type tracked struct {
+// Tracked is what the repositories of a plan held at a path before the run: in
+// the commits that branches, remote branches and tags name, see Begin. A name
+// that a branch tracks may appear because the branch was checked out. Older
+// commits are not searched.
+type Tracked struct {
 	entries []treeEntry
 	of      []*oldObjects // where each entry is from
 	stores  []*oldObjects
@@ -37,9 +39,10 @@ type treeEntry struct {
 	id   objectID
 }
 
-// findTracked looks a path up. The result must be closed.
-func (g *gitState) findTracked(name string) *tracked {
-	t := &tracked{}
+// Find looks a path up. It is of the name of a file, whatever is there now. The
+// result must be closed.
+func (g *State) Find(name string) *Tracked {
+	t := &Tracked{}
 	for _, dir := range g.dirs {
 		root := worktree(dir)
 		inside, ok := strings.CutPrefix(name, root+"/")
@@ -47,10 +50,16 @@ func (g *gitState) findTracked(name string) *tracked {
 			continue
 		}
 		common := commonDir(dir)
-		objects := openObjects(path.Join(common, "objects"), g.start)
+		before, ids := g.start, g.tips[dir]
+		if g.settable {
+			before = farFuture() // an id says what the content is, whoever wrote it
+		} else {
+			ids = tips(dir, common)
+		}
+		objects := openObjects(path.Join(common, "objects"), before)
 		t.stores = append(t.stores, objects)
 		seen := map[objectID]bool{}
-		for _, tip := range tips(dir, common) {
+		for _, tip := range ids {
 			entry, err := objects.lookup(tip, strings.Split(inside, "/"))
 			if err == nil && !seen[entry.id] {
 				seen[entry.id] = true
@@ -163,9 +172,12 @@ func (o *oldObjects) child(dir treeEntry, name string) (treeEntry, error) {
 	return treeEntry{}, errNoObject
 }
 
-// holds says whether what is at a path is what one of the commits holds there.
+// Known reports whether a commit holds something at the path.
+func (t *Tracked) Known() bool { return len(t.entries) > 0 }
+
+// Holds says whether what is at a path is what one of the commits holds there.
 // Of a directory every file must be; some may be missing.
-func (t *tracked) holds(name string) bool {
+func (t *Tracked) Holds(name string) bool {
 	for i, entry := range t.entries {
 		left := maxTracked
 		if t.of[i].equals(name, entry, &left) {
@@ -179,18 +191,18 @@ func (o *oldObjects) equals(name string, entry treeEntry, left *int) bool {
 	if *left--; *left < 0 {
 		return false
 	}
-	st, ok := stamp(name)
+	st, ok := stampOf(name)
 	if !ok {
 		return false
 	}
 	switch {
-	case st.Mode&unix.S_IFMT == unix.S_IFREG && strings.HasPrefix(entry.mode, "100"):
+	case st.kind == unix.S_IFREG && strings.HasPrefix(entry.mode, "100"):
 		b, err := readSmall(name, maxObject)
 		return err == nil && hashObject("blob", b) == entry.id
-	case st.Mode&unix.S_IFMT == unix.S_IFLNK && entry.mode == "120000":
+	case st.kind == unix.S_IFLNK && entry.mode == "120000":
 		target, err := os.Readlink(name)
 		return err == nil && hashObject("blob", []byte(target)) == entry.id
-	case st.Mode&unix.S_IFMT == unix.S_IFDIR && entry.mode == "40000":
+	case st.kind == unix.S_IFDIR && entry.mode == "40000":
 		files, err := os.ReadDir(name)
 		if err != nil {
 			return false
@@ -206,7 +218,8 @@ func (o *oldObjects) equals(name string, entry treeEntry, left *int) bool {
 	return false
 }
 
-func (t *tracked) close() {
+// Close closes the files of the repositories.
+func (t *Tracked) Close() {
 	for _, o := range t.stores {
 		o.close()
 	}

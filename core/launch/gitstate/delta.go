@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package launch
+//go:build linux || darwin
+
+package gitstate
 
 import "errors"
 
