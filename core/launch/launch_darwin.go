@@ -86,7 +86,7 @@ func Syscalls(*plan.Plan) (string, error) {
 
 // Collect removes what killed owners left.
 func Collect(stateDir string, report func(diag.Diagnostic)) error {
-	return sandboxexec.Collect(stateDir, report)
+	return sandboxexec.Collect(stateDir, processes{}, report)
 }
 
 // Start starts a command in the sandbox. An error is or wraps a

@@ -16,8 +16,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/caisson-sandbox/caisson/core/diag"
-	"github.com/caisson-sandbox/caisson/core/launch/seccomp"
 	"github.com/caisson-sandbox/caisson/core/launch/gitstate"
+	"github.com/caisson-sandbox/caisson/core/launch/seccomp"
 	"github.com/caisson-sandbox/caisson/core/plan"
 )
 

@@ -40,11 +40,12 @@ type Box struct {
 	tmp     string   // real path; "" where the caller has its own
 	proof   string   // directory in which a write must succeed
 	lock    *os.File // held while the box is open; says to others that it is
-	watch   watch
+	watch   *watch
 
 	mu      sync.Mutex
 	closed  bool
 	trees   []*tree
+	started int            // how many commands were
 	running sync.WaitGroup // commands that are not reaped
 	stop    chan struct{}
 	stopped chan struct{}
@@ -63,13 +64,12 @@ func Open(p *plan.Plan, o Options) (*Box, error) {
 			temp = &st
 		case plan.Limits:
 			b.limits = st
-		case plan.Watch:
-			b.watch = newWatch(st, o)
 		}
 	}
 	if b.profile.Profile == "" {
 		return nil, diag.New(diag.PlanInvalid, "the plan has no profile for sandbox-exec", "")
 	}
+	b.watch = newWatch(p, o, b.busy)
 	if err := b.makeFiles(p, temp); err != nil {
 		return nil, errors.Join(diag.New(diag.LaunchFailed, fmt.Sprintf("the sandbox could not be made: %v", err), ""), b.removeFiles())
 	}
@@ -132,6 +132,9 @@ func (b *Box) makeFiles(p *plan.Plan, temp *plan.TempDir) error {
 	}
 	if b.proof == "" {
 		return errors.New("the plan names no directory for temporary files")
+	}
+	if err := b.watch.note(b.dir); err != nil {
+		return err
 	}
 	return writeNew(b.profileFile(), b.profile.Profile)
 }
@@ -203,26 +206,27 @@ func (b *Box) Close() error {
 		err = errors.Join(err, t.end())
 	}
 	b.running.Wait()
-	b.watch.look()
+	b.watch.finish()
 	return errors.Join(err, b.removeFiles())
 }
 
-// Collect removes what boxes left whose owner was killed.
-func Collect(stateDir string, report func(diag.Diagnostic)) error {
+// Collect ends and removes what boxes left whose owner was killed, and moves
+// away what they planted.
+func Collect(stateDir string, system System, report func(diag.Diagnostic)) error {
 	runs := filepath.Join(stateDir, "run")
 	entries, err := os.ReadDir(runs)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	for _, e := range entries {
-		err = errors.Join(err, collect(filepath.Join(runs, e.Name()), report))
+		err = errors.Join(err, collect(stateDir, filepath.Join(runs, e.Name()), system, report))
 	}
 	return err
 }
 
 // collect removes one directory unless its owner lives, which its lock says.
 // One without a lock is being made or removed.
-func collect(dir string, report func(diag.Diagnostic)) error {
+func collect(state, dir string, system System, report func(diag.Diagnostic)) error {
 	lock, err := os.OpenFile(filepath.Join(dir, lockName), os.O_RDWR, 0)
 	if err != nil {
 		return nil
@@ -232,6 +236,10 @@ func collect(dir string, report func(diag.Diagnostic)) error {
 		return nil
 	}
 	b := &Box{dir: dir}
+	if err := leftTree("\x00"+b.mark(), system).end(); err != nil {
+		return err
+	}
+	lookAfter(state, dir, report)
 	if name, err := os.ReadFile(filepath.Join(dir, tmpName)); err == nil && filepath.Base(string(name)) == filepath.Base(dir) {
 		b.tmp = string(name)
 	}

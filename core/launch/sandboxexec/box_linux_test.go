@@ -34,10 +34,7 @@ func newScene(t *testing.T, mode string, steps ...plan.Step) *scene {
 	if !landlocked() {
 		t.Skip("this kernel has no Landlock with rules of TCP, which plays sandbox-exec here")
 	}
-	dir, err := filepath.EvalSymlinks(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
+	dir := realDir(t)
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
@@ -60,6 +57,15 @@ func newScene(t *testing.T, mode string, steps ...plan.Step) *scene {
 		plan.TempDir{Parent: s.temp}, plan.Seatbelt{Profile: "(version 1)\n(deny default)\n; (param \"TMP\")\n", Network: "none"},
 	}, steps...)}
 	return s
+}
+
+func realDir(t *testing.T) string {
+	t.Helper()
+	dir, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dir
 }
 
 func (s *scene) open(t *testing.T) *Box {
@@ -334,5 +340,35 @@ func TestKill(t *testing.T) {
 	}
 	if err := p.Kill(); !errors.Is(err, os.ErrProcessDone) {
 		t.Errorf("killed twice: %v", err)
+	}
+}
+
+// TestKillOne wants another command of the same box, started later, to go on.
+func TestKillOne(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, "confine")
+	b := s.open(t)
+	start := func() *Process {
+		p, err := b.Start(context.Background(), Command{Path: "sleep", Paths: []string{"/bin/sleep", "/usr/bin/sleep"}, Args: []string{"sleep", "1000"}, Env: []string{}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	first, second := start(), start()
+	if err := first.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := first.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	if err := second.Signal(unix.SIGTERM); err != nil {
+		t.Errorf("the other command: %v", err)
+	}
+	if status, _, err := second.Wait(); err != nil || status.Signal() != unix.SIGTERM {
+		t.Errorf("the other command ended with %v, %v", status, err)
+	}
+	if b.look(); len(b.trees) > 0 {
+		t.Errorf("%d trees are kept of commands that are gone", len(b.trees))
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -128,7 +129,11 @@ func (b *Box) start(ctx context.Context, c Command) (*Process, error) {
 func (b *Box) fork(c Command, proof *os.File) (*Process, error) {
 	keep := max(len(c.Files), 3)
 	var closed []int
-	attr := &syscall.ProcAttr{Env: b.environ(c.Env), Sys: &syscall.SysProcAttr{Setpgid: true}}
+	b.mu.Lock()
+	b.started++
+	mark := b.mark() + strconv.Itoa(b.started)
+	b.mu.Unlock()
+	attr := &syscall.ProcAttr{Env: b.environ(c.Env, mark), Sys: &syscall.SysProcAttr{Setpgid: true}}
 	for n := range keep {
 		if n >= len(c.Files) || c.Files[n] == nil {
 			attr.Files = append(attr.Files, ^uintptr(0))
@@ -166,7 +171,7 @@ func (b *Box) fork(c Command, proof *os.File) (*Process, error) {
 	}
 	args = append(append(args, b.options.Stage, StageWord, string(text)), c.Args...)
 	p.pid, err = syscall.ForkExec(b.options.Program, args, attr)
-	p.tree = newTree(p.pid, b.mark(), b.options.System)
+	p.tree = newTree(p.pid, "\x00"+mark+"\x00", b.options.System)
 	if err != nil {
 		p.terminal.restore(p.pid, p.tree.hasGroup)
 		if errors.Is(err, unix.ENOENT) {
@@ -177,12 +182,12 @@ func (b *Box) fork(c Command, proof *os.File) (*Process, error) {
 	return p, nil
 }
 
-// mark is the variable by which what a command starts is found again. It is no
-// secret and grants nothing.
-func (b *Box) mark() string { return "CAISSON_RUN=" + filepath.Base(b.dir) }
+// mark is the beginning of the variable by which what a command starts is found
+// again; the command's number follows. It is no secret and grants nothing.
+func (b *Box) mark() string { return "CAISSON_RUN=" + filepath.Base(b.dir) + "." }
 
 // environ adds the mark and the sandbox's own temporary directory.
-func (b *Box) environ(env []string) []string {
+func (b *Box) environ(env []string, mark string) []string {
 	var list []string
 	for _, v := range env {
 		name, _, _ := strings.Cut(v, "=")
@@ -193,7 +198,7 @@ func (b *Box) environ(env []string) []string {
 	if b.tmp != "" {
 		list = append(list, "TMPDIR="+b.tmp, "TMP="+b.tmp, "TEMP="+b.tmp)
 	}
-	return append(list, b.mark())
+	return append(list, mark)
 }
 
 // descriptor is the number of an open file. Fd would make it block.

@@ -110,8 +110,8 @@ func (t *terminal) restore(command int, inside func(group int) bool) {
 
 // stopped follows a stop of the command. One that wants the terminal while the
 // caller has it, for it was started in the background and brought to the
-// foreground since, gets it. Otherwise the caller takes the terminal, stops as
-// well, as the shell outside expects, and goes on with the command. Where no
+// foreground since, gets it. Otherwise the caller stops as well, as the shell
+// outside expects, which takes the terminal, and goes on with the command. Where no
 // shell could have it go on, the command goes on at once, as the kernel would
 // not have stopped it in the caller's group: its keys do nothing, and who waits
 // for a terminal that it cannot get is hung up.
@@ -123,9 +123,6 @@ func (t *terminal) stopped(command int, by syscall.Signal, orphaned bool) {
 		_ = unix.Kill(-command, unix.SIGHUP)
 	case orphaned:
 	default:
-		if t.holder() == command {
-			t.set(t.group)
-		}
 		stopGroup()
 	}
 	if t.holder() == t.group { // not after bg

@@ -6,6 +6,8 @@ package sandboxexec
 
 import (
 	"errors"
+	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -36,7 +38,7 @@ type System interface {
 // starts, leaves and hides the mark between two looks is missed.
 type tree struct {
 	root   int
-	mark   string // a variable of every command's environment
+	mark   string // what only the environment of its members holds
 	system System
 
 	mu    sync.Mutex
@@ -52,6 +54,12 @@ func newTree(root int, mark string, system System) *tree {
 	return &tree{root: root, mark: mark, system: system, known: map[int]int64{root: 0}, other: map[int]int64{}}
 }
 
+// leftTree is what is left of the commands of a box whose owner was killed: what
+// has its mark, and what that started.
+func leftTree(mark string, system System) *tree {
+	return &tree{root: -1, gone: true, mark: mark, system: system, known: map[int]int64{}, other: map[int]int64{}}
+}
+
 // leave says that the root was reaped.
 func (t *tree) leave() {
 	t.mu.Lock()
@@ -65,6 +73,13 @@ func (t *tree) hasGroup(group int) bool {
 	defer t.mu.Unlock()
 	_, ok := t.known[group]
 	return ok
+}
+
+// left reports whether the root was reaped.
+func (t *tree) left() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.gone
 }
 
 // see finds new members in a list of all processes, and returns the members
@@ -85,7 +100,7 @@ func (t *tree) see(all []Info) []Info {
 	for grew := true; grew; {
 		grew = false
 		for _, i := range all {
-			if start, ok := t.known[i.PID]; ok && start == i.Start {
+			if start, ok := t.known[i.PID]; ok && start == i.Start || i.PID == os.Getpid() {
 				continue
 			}
 			if t.older(i.Parent, i.Start) || t.older(i.Group, i.Start) && i.Group != i.PID || t.marked(i) {
@@ -115,7 +130,7 @@ func (t *tree) marked(i Info) bool {
 	if start, ok := t.other[i.PID]; ok && start == i.Start || i.Dead || i.Start < t.began {
 		return false
 	}
-	if strings.Contains("\x00"+t.system.Environ(i.PID)+"\x00", "\x00"+t.mark+"\x00") {
+	if strings.Contains("\x00"+t.system.Environ(i.PID)+"\x00", t.mark) {
 		return true
 	}
 	t.other[i.PID] = i.Start
@@ -163,18 +178,37 @@ func (b *Box) follow() {
 			return
 		case <-tick.C:
 		}
-		b.mu.Lock()
-		trees := b.trees
-		b.mu.Unlock()
-		if len(trees) == 0 {
-			continue
-		}
-		all, err := b.options.System.List()
-		if err != nil {
-			continue // the end asks again, and fails if it cannot
-		}
-		for _, t := range trees {
-			t.see(all)
-		}
+		b.look()
 	}
+}
+
+// look looks for new members once, and forgets trees of which nothing is left.
+func (b *Box) look() {
+	b.mu.Lock()
+	trees := slices.Clone(b.trees)
+	b.mu.Unlock()
+	if len(trees) == 0 {
+		return
+	}
+	ended := map[*tree]bool{} // before the list was made
+	for _, t := range trees {
+		ended[t] = t.left()
+	}
+	all, err := b.options.System.List()
+	if err != nil {
+		return // the end asks again, and fails if it cannot
+	}
+	for _, t := range trees {
+		ended[t] = len(t.see(all)) == 0 && ended[t]
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.trees = slices.DeleteFunc(b.trees, func(t *tree) bool { return ended[t] })
+}
+
+// busy reports whether a command runs.
+func (b *Box) busy() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.ContainsFunc(b.trees, func(t *tree) bool { return !t.left() })
 }

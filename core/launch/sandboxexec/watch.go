@@ -5,107 +5,136 @@
 package sandboxexec
 
 import (
-	"errors"
-	"fmt"
+	"encoding/json"
 	"os"
 	"path/filepath"
-	"strconv"
+	"strings"
 	"sync"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/caisson-sandbox/caisson/core/diag"
+	"github.com/caisson-sandbox/caisson/core/launch/gitstate"
 	"github.com/caisson-sandbox/caisson/core/plan"
 )
 
-// watch looks, after each command and at the end, at names that were absent at
-// the start and that tools outside trust. What appeared is moved to caisson's
-// state or reported.
-type watch struct {
-	state      string
-	report     func(diag.Diagnostic)
-	quarantine []string
-	tell       []string
+// checkoutTime is how long a name that a commit holds may be something else
+// while commands run: git makes a file first and fills it then.
+const checkoutTime = time.Second
 
-	mu    *sync.Mutex
-	store *string // this run's directory in the quarantine, "" before the first
+// watch looks, after each command and at the end, at names that were absent at
+// the start and that tools outside trust. What appeared is moved away, but for
+// what a commit from before holds there; what else git would act on is reported
+// at the end.
+type watch struct {
+	report func(diag.Diagnostic)
+	git    *gitstate.State
+	busy   func() bool // whether commands run
+
+	mu     sync.Mutex
+	absent []string
+	found  map[string]*gitstate.Tracked // what commits hold, of names that appeared
+	away   quarantine
 }
 
-func newWatch(st plan.Watch, o Options) watch {
-	w := watch{state: o.StateDir, report: o.Report, mu: &sync.Mutex{}, store: new(string)}
-	absent := func(list []string) (out []string) {
-		for _, name := range list {
+// newWatch notes what is there before a command runs. Files of macOS may have
+// their change times set back, see setattrlist(2).
+func newWatch(p *plan.Plan, o Options, busy func() bool) *watch {
+	w := &watch{
+		report: o.Report, git: gitstate.Begin(p, true), busy: busy,
+		found: map[string]*gitstate.Tracked{}, away: quarantine{state: o.StateDir},
+	}
+	for _, s := range p.Steps {
+		st, ok := s.(plan.Watch)
+		if !ok {
+			continue
+		}
+		for _, name := range st.Quarantine {
 			if _, err := os.Lstat(name); err != nil {
-				out = append(out, name)
+				w.absent = append(w.absent, name)
 			}
 		}
-		return out
 	}
-	w.quarantine, w.tell = absent(st.Quarantine), absent(st.Report)
+	w.git.Wait()
 	return w
 }
 
-// look acts on what appeared since.
+// look moves away what appeared since.
 func (w *watch) look() {
-	if w.mu == nil {
-		return
-	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for _, name := range w.quarantine {
-		if _, err := os.Lstat(name); err != nil {
+	for _, name := range w.absent {
+		if _, err := os.Lstat(name); err != nil || w.stays(name) {
 			continue
 		}
-		to, err := w.moveAway(name)
-		d := diag.Diagnostic{Code: diag.Quarantined,
-			Message: fmt.Sprintf("%s appeared during the run and may run code outside the sandbox; it was moved to %s", diag.Quote(name), diag.Quote(to)),
-			Remedy:  "if it is wanted: mv -n -- " + diag.Quote(to) + " " + diag.Quote(name)}
-		if err != nil {
-			d.Message = fmt.Sprintf("%s appeared during the run, may run code outside the sandbox and could not be moved away: %v", diag.Quote(name), err)
-			d.Remedy = "look at it before any tool does, or remove it: rm -r -- " + diag.Quote(name)
-		}
-		w.say(d)
+		w.say(w.away.act(name, "during the run"))
 	}
-	for i := len(w.tell) - 1; i >= 0; i-- {
-		if _, err := os.Lstat(w.tell[i]); err == nil {
-			w.say(diag.Diagnostic{Code: diag.RepositoryMade, Message: diag.Quote(w.tell[i]) + " appeared during the run", Remedy: "look at it before git does"})
-			w.tell = append(w.tell[:i], w.tell[i+1:]...)
+}
+
+// stays reports whether what has a name is what a commit holds there.
+func (w *watch) stays(name string) bool {
+	t := w.found[name]
+	if t == nil {
+		t = w.git.Find(name)
+		w.found[name] = t
+	}
+	if !t.Known() {
+		return false
+	}
+	for end := time.Now().Add(checkoutTime); ; time.Sleep(checkoutTime / 20) {
+		if t.Holds(name) {
+			return true
+		}
+		if !w.busy() || time.Now().After(end) {
+			return false
 		}
 	}
 }
 
-func (w *watch) say(d diag.Diagnostic) {
-	if w.report != nil {
-		w.report(d)
+// finish looks for the last time. Nothing of the sandbox may be alive.
+func (w *watch) finish() {
+	w.look()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.git.Tell(func(d diag.Diagnostic) { w.say(&d) })
+	for _, t := range w.found {
+		t.Close()
+	}
+	w.found = map[string]*gitstate.Tracked{}
+}
+
+func (w *watch) say(d *diag.Diagnostic) {
+	if w.report != nil && d != nil {
+		w.report(*d)
 	}
 }
 
-// moveAway moves a path to the quarantine or, where that is on another volume,
-// to a name beside it that no tool reads.
-func (w *watch) moveAway(name string) (string, error) {
-	if *w.store == "" {
-		all := filepath.Join(w.state, "quarantine")
-		if err := os.MkdirAll(all, 0o700); err != nil {
-			return "", err
-		}
-		store, err := os.MkdirTemp(all, time.Now().UTC().Format("20060102T150405Z-"))
-		if err != nil {
-			return "", err
-		}
-		*w.store = store
+// watchedName is the file of a run's directory that lists the names.
+const watchedName = "watched"
+
+// note writes the names down for who cleans up after this process was killed.
+func (w *watch) note(dir string) error {
+	text, err := json.Marshal(w.absent)
+	if err != nil {
+		return err
 	}
-	for n := 1; ; n++ {
-		label := strconv.Itoa(n) + "-" + filepath.Base(name)
-		to := filepath.Join(*w.store, label)
-		if _, err := os.Lstat(to); err == nil {
-			continue
+	return writeNew(filepath.Join(dir, watchedName), string(text))
+}
+
+// lookAfter moves away what a killed run left under the names that it watched.
+// What commits held then is not known any more, so it counts for nothing.
+func lookAfter(state, dir string, report func(diag.Diagnostic)) {
+	text, err := os.ReadFile(filepath.Join(dir, watchedName))
+	if err != nil {
+		return // killed before anything ran
+	}
+	w := watch{report: report, away: quarantine{state: state}}
+	var names []string
+	if json.Unmarshal(text, &names) != nil {
+		return // cut short: likewise
+	}
+	for _, name := range names {
+		if _, err := os.Lstat(name); err == nil && strings.HasPrefix(name, "/") {
+			w.say(w.away.act(name, "during a run that was killed"))
 		}
-		err := os.Rename(name, to)
-		if errors.Is(err, unix.EXDEV) {
-			to = filepath.Join(filepath.Dir(name), ".caisson-quarantine-"+filepath.Base(*w.store)+"-"+label)
-			err = os.Rename(name, to)
-		}
-		return to, err
 	}
 }

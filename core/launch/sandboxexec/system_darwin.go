@@ -9,3 +9,8 @@ const (
 	getModes = unix.TIOCGETA
 	setModes = unix.TIOCSETAW
 )
+
+// renameNew moves a file to a name that nothing has, see renameatx_np(2).
+func renameNew(from int, name string, to int, newName string) error {
+	return unix.RenameatxNp(from, name, to, newName, unix.RENAME_EXCL)
+}
