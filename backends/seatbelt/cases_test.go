@@ -23,7 +23,7 @@ func TestConformanceCases(t *testing.T) {
 	}
 	profiles := map[string]*sbpleval.Profile{}
 	for _, s := range samples() {
-		profiles[s.name] = interpreted(t, profileOf(t, compiled(t, s.resolved(t))))
+		profiles[s.name] = interpreted(t, profileOf(t, s.plan(t)))
 	}
 	expand := strings.NewReplacer("$W", ws, "$H", home, "$T", ownTmp, "$S", state)
 	files := worlds(t)

@@ -16,7 +16,7 @@ const (
 )
 
 // offers returns the most that a plan on this host can claim.
-func offers(f Facts) guarantee.Set {
+func offers(f Facts, proxy bool) guarantee.Set {
 	if f.obstacle() != nil {
 		return nil
 	}
@@ -27,6 +27,9 @@ func offers(f Facts) guarantee.Set {
 		guarantee.TTYNoInject, guarantee.KernelSurface,
 	} {
 		s[id] = guarantee.Claim{By: guarantee.ByKernel, Note: modelled}
+	}
+	if proxy {
+		s[guarantee.NetAllowlist] = guarantee.Claim{By: guarantee.ByKernel, Note: modelled + "; one port of the host's loopback, at which caisson's proxy decides"}
 	}
 	for _, id := range []guarantee.ID{
 		guarantee.TreeKilled, guarantee.EnvScrubbed, guarantee.FDNoLeak, guarantee.NoResidue, guarantee.LimitTime,
@@ -68,9 +71,9 @@ func unmet(f Facts, id guarantee.ID) plan.Unmet {
 }
 
 // unoffered says of each guarantee that is not offered why not.
-func unoffered(f Facts) []plan.Unmet {
+func unoffered(f Facts, proxy bool) []plan.Unmet {
 	var list []plan.Unmet
-	have := offers(f)
+	have := offers(f, proxy)
 	for _, info := range guarantee.All() {
 		if _, ok := have[info.ID]; !ok {
 			list = append(list, unmet(f, info.ID))
@@ -81,7 +84,7 @@ func unoffered(f Facts) []plan.Unmet {
 
 // claims returns what a plan upholds and which needed guarantees it does not.
 func claims(f Facts, g *generator) (guarantee.Set, []plan.Unmet) {
-	s := offers(f)
+	s := offers(f, g.proxy)
 	if s == nil {
 		s = guarantee.Set{}
 	}

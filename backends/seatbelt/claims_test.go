@@ -47,23 +47,52 @@ func TestClaims(t *testing.T) {
 		if !slices.Equal(unmet, c.unmet) {
 			t.Errorf("%s: unmet %v, want %v", c.name, unmet, c.unmet)
 		}
-		if beyond := p.Claims.Within(offers(Typical())); len(beyond) > 0 {
+		if beyond := p.Claims.Within(offers(Typical(), false)); len(beyond) > 0 {
 			t.Errorf("%s: claims %v and does not offer it", c.name, beyond)
 		}
 	}
+}
+
+// TestProxied wants an allowlist to be upheld where a proxy is served, with
+// nothing on the network but its port, and to be refused with a way out where
+// none is.
+func TestProxied(t *testing.T) {
+	t.Parallel()
+	for _, s := range samples() {
+		if s.name != "proxy" {
+			continue
+		}
+		p := s.plan(t)
+		claim, ok := p.Claims[guarantee.NetAllowlist]
+		if !ok || claim.By != guarantee.ByKernel || !strings.HasPrefix(claim.Note, modelled) || len(p.Unmet) > 0 {
+			t.Errorf("with a proxy: claim %+v, unmet %+v", claim, p.Unmet)
+		}
+		if beyond := p.Claims.Within(offers(Typical(), true)); len(beyond) > 0 {
+			t.Errorf("claims %v and does not offer it", beyond)
+		}
+		p = compiled(t, s.resolved(t))
+		if len(p.Unmet) != 1 || p.Unmet[0].ID != guarantee.NetAllowlist || !strings.Contains(p.Unmet[0].Remedy, "--net") {
+			t.Errorf("without a proxy: unmet %+v", p.Unmet)
+		}
+		if strings.Contains(profileOf(t, p), paramProxy) {
+			t.Error("without a proxy the profile speaks of one")
+		}
+		return
+	}
+	t.Error("there is no such policy")
 }
 
 // TestEvidence wants every claim to say what it rests on, in the words that
 // the documentation allows.
 func TestEvidence(t *testing.T) {
 	t.Parallel()
-	have := offers(Typical())
+	have := offers(Typical(), false)
 	for id, claim := range have {
 		if !strings.HasPrefix(claim.Note, modelled) && !strings.HasPrefix(claim.Note, neverRun) {
 			t.Errorf("%s: %+v does not say that it was not run", id, claim)
 		}
 	}
-	if got := len(have) + len(unoffered(Typical())); got != len(guarantee.All()) {
+	if got := len(have) + len(unoffered(Typical(), false)); got != len(guarantee.All()) {
 		t.Errorf("%d guarantees are offered or explained, of %d", got, len(guarantee.All()))
 	}
 }
@@ -97,7 +126,7 @@ func TestBackend(t *testing.T) {
 func TestSummary(t *testing.T) {
 	t.Parallel()
 	for _, s := range samples() {
-		p := compiled(t, s.resolved(t))
+		p := s.plan(t)
 		profile := interpreted(t, profileOf(t, p))
 		for _, step := range p.Steps {
 			st, ok := step.(plan.Seatbelt)

@@ -14,14 +14,15 @@ import (
 	"github.com/caisson-sandbox/caisson/core/policy"
 )
 
-// compile makes the plan of a policy on a host of these facts. It is pure.
-func compile(f Facts, r *policy.Resolved) (*plan.Plan, error) {
+// compile makes the plan of a policy on a host of these facts. Where proxy, who
+// executes it serves caisson's proxy for a policy that lists hosts. It is pure.
+func compile(f Facts, r *policy.Resolved, proxy bool) (*plan.Plan, error) {
 	if r.OS() != "darwin" {
 		return nil, diag.New(diag.ModeUnsupported, fmt.Sprintf("%s cannot uphold a policy for %s", Name, diag.Quote(r.OS())), "")
 	}
 	dirs := []string{"/private/tmp", "/private/var/tmp", f.Temp}
 	rules, temp := withTemp(r.Rules(), dirs)
-	g := &generator{policy: r, regions: regions(rules), temp: dirs}
+	g := &generator{policy: r, regions: regions(rules), temp: dirs, proxy: proxy && r.Network().Mode == policy.Allowlist}
 	for _, in := range g.regions {
 		in.temp = temp[in.rule.Path]
 	}
@@ -90,14 +91,18 @@ func (g *generator) refuse() error {
 func (g *generator) summary(text string) plan.Seatbelt {
 	s := plan.Seatbelt{Profile: text, Network: "none"}
 	n := g.policy.Network()
-	switch {
-	case n.Mode == policy.Online:
-		s.Network = "host"
-	case len(n.Loopback)+len(n.Publish) > 0:
-		s.Network = "ports"
+	if n.Mode != policy.Online {
 		s.Ports = slices.Concat(n.Loopback, n.Publish)
 		slices.Sort(s.Ports)
 		s.Ports = slices.Compact(s.Ports)
+	}
+	switch {
+	case n.Mode == policy.Online:
+		s.Network = "host"
+	case g.proxy:
+		s.Network = "proxy"
+	case len(s.Ports) > 0:
+		s.Network = "ports"
 	}
 	for _, r := range g.regions {
 		outer, name := r.outer.access(), r.rule.Path

@@ -59,9 +59,8 @@ func TestGolden(t *testing.T) {
 	for _, s := range samples() {
 		t.Run(s.name, func(t *testing.T) {
 			t.Parallel()
-			r := s.resolved(t)
-			p := compiled(t, r)
-			again, err := plan.Encode(compiled(t, r))
+			p := s.plan(t)
+			again, err := plan.Encode(s.plan(t))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -114,7 +113,7 @@ func TestCompileRefuses(t *testing.T) {
 			[]policy.Rule{root("/private/var"), rule(policy.Read, policy.KindDir, "/private/var/folders")}},
 		{"a root among temporary directories", "another directory", diag.ModeUnsupported, nil, []policy.Rule{root("/private/var/folders/zz/me/T/caisson/x")}},
 	} {
-		_, err := compile(Typical(), resolved(t, c.edit, c.rules...))
+		_, err := compile(Typical(), resolved(t, c.edit, c.rules...), false)
 		var d *diag.Diagnostic
 		if !errors.As(err, &d) || d.Code != c.code || !strings.Contains(d.String(), strings.Trim(c.want, "'")) {
 			t.Errorf("%s: got %v, want code %s with %s", c.name, err, c.code, c.want)
@@ -162,7 +161,7 @@ func TestObstacles(t *testing.T) {
 	} {
 		f := Typical()
 		change(&f)
-		p, err := compile(f, r)
+		p, err := compile(f, r, false)
 		if err != nil {
 			t.Fatal(err)
 		}

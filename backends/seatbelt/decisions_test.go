@@ -17,6 +17,8 @@ const (
 	tmpDirs = "/private/var/folders/zz/me/T/caisson"
 	ownTmp  = tmpDirs + "/mine"
 	ownTTY  = "/dev/ttys007"
+	// proxyPort is where caisson's proxy listens.
+	proxyPort = 61080
 )
 
 // row is one line of the table of decisions.
@@ -101,9 +103,14 @@ func worlds(t testing.TB) map[bool]*sbpleval.World {
 	return list
 }
 
+// params are what the launcher passes with a profile.
+func params() map[string]string {
+	return map[string]string{"TMP": ownTmp, "TTY": ownTTY, "PROXY": "localhost:" + itoa(proxyPort)}
+}
+
 func interpreted(t testing.TB, profile string) *sbpleval.Profile {
 	t.Helper()
-	p, err := sbpleval.Interpret(profile, map[string]string{"TMP": ownTmp, "TTY": ownTTY})
+	p, err := sbpleval.Interpret(profile, params())
 	if err != nil {
 		t.Fatalf("%v\n%s", err, profile)
 	}
@@ -153,7 +160,7 @@ func TestDecisions(t *testing.T) {
 	files := worlds(t)
 	profiles := map[string]*sbpleval.Profile{}
 	for _, s := range samples() {
-		profiles[s.name] = interpreted(t, profileOf(t, compiled(t, s.resolved(t))))
+		profiles[s.name] = interpreted(t, profileOf(t, s.plan(t)))
 	}
 	count := map[bool]int{}
 	seen := map[string]bool{}

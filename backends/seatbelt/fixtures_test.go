@@ -108,6 +108,7 @@ type sample struct {
 	name  string
 	rules []policy.Rule
 	edit  func(*policyText)
+	proxy bool
 }
 
 // samples are the policies whose profiles are golden files, and that the
@@ -120,40 +121,44 @@ func samples() []sample {
 	standard := append(checkout(ws), secrets()...)
 	with := func(more ...policy.Rule) []policy.Rule { return append(slices.Clone(standard), more...) }
 	return []sample{
-		{"workspace", standard, cached},
-		{"read-only", secrets(), cached},
-		{"empty", nil, func(p *policyText) { p.Workspace = []string{"/"} }},
+		{"workspace", standard, cached, false},
+		{"read-only", secrets(), cached, false},
+		{"empty", nil, func(p *policyText) { p.Workspace = []string{"/"} }, false},
 		{"online", standard, func(p *policyText) {
 			p.Network = policy.Network{Mode: policy.Online, Unix: []string{"/private/tmp/.s.PGSQL.5432"}}
-		}},
+		}, false},
 		{"ports", standard, func(p *policyText) {
 			p.Network = policy.Network{Mode: policy.Offline, Loopback: []int{5432, 6379}, Publish: []int{3000}}
-		}},
+		}, false},
 		{"allowlist", standard, func(p *policyText) {
 			p.Network = policy.Network{Mode: policy.Allowlist, Allow: []string{"example.org"}}
 			p.Require = append(p.Require, guarantee.NetAllowlist)
-		}},
+		}, false},
+		{"proxy", standard, func(p *policyText) {
+			p.Network = policy.Network{Mode: policy.Allowlist, Allow: []string{"example.org"}, Loopback: []int{5432}, Publish: []int{3000}}
+			p.Require = append(p.Require, guarantee.NetAllowlist)
+		}, true},
 		{"shown", with(rule(policy.Read, policy.KindFile, home+"/.ssh/known_hosts"), rule(policy.Read, policy.KindDir, home+"/.ssh/pub/a"),
-			rule(policy.Hidden, policy.KindFile, home+"/.ssh/pub/a/key")), cached},
+			rule(policy.Hidden, policy.KindFile, home+"/.ssh/pub/a/key")), cached, false},
 		{"nesting", []policy.Rule{
 			root(ws), rule(policy.Read, policy.KindDir, ws+"/a/vendor"),
 			root(ws + "/a/vendor/x/gen"), rule(policy.Hidden, policy.KindDir, ws+"/a/vendor/x/gen/k/secret"),
 			rule(policy.Read, policy.KindSymlink, ws+"/a/link"), rule(policy.Hidden, policy.KindFile, ws+"/b/.env"),
-		}, nil},
-		{"roots", []policy.Rule{root(ws), root("/Users/me/src/app/sub"), root("/opt/x"), rule(policy.Write, policy.KindFile, "/Users/me/.cache/log")}, nil},
-		{"tmp-dir", with(root("/Users/me/scratch")), func(p *policyText) { p.Tmp = "/Users/me/scratch" }},
-		{"in-tmp", checkout("/private/tmp/x/ws"), func(p *policyText) { p.Workspace = []string{"/private/tmp/x/ws"} }},
-		{"tmp-in-root", []policy.Rule{root("/private/var/folders/zz/me/T")}, nil},
-		{"whole-disk", append(checkout("/"), secrets()...), func(p *policyText) { p.Workspace = []string{"/"} }},
+		}, nil, false},
+		{"roots", []policy.Rule{root(ws), root("/Users/me/src/app/sub"), root("/opt/x"), rule(policy.Write, policy.KindFile, "/Users/me/.cache/log")}, nil, false},
+		{"tmp-dir", with(root("/Users/me/scratch")), func(p *policyText) { p.Tmp = "/Users/me/scratch" }, false},
+		{"in-tmp", checkout("/private/tmp/x/ws"), func(p *policyText) { p.Workspace = []string{"/private/tmp/x/ws"} }, false},
+		{"tmp-in-root", []policy.Rule{root("/private/var/folders/zz/me/T")}, nil, false},
+		{"whole-disk", append(checkout("/"), secrets()...), func(p *policyText) { p.Workspace = []string{"/"} }, false},
 		{"spelling", []policy.Rule{
 			root("/Users/me/Caf\u00e9 \U0001f512"), rule(policy.Read, policy.KindDir, "/Users/me/Caf\u00e9 \U0001f512/Stra\u00dfe"),
 			rule(policy.Read, policy.KindDir, "/Users/me/Caf\u00e9 \U0001f512/a (b) [c]; #\"d\" \\ 100% *"),
 			rule(policy.Hidden, policy.KindFile, "/Users/me/Caf\u00e9 \U0001f512/con\ufb01g"),
-		}, nil},
+		}, nil, false},
 		{"limits", standard, func(p *policyText) {
 			p.Limits = map[string]any{"time": "10m", "memory": 1 << 30, "processes": 64}
 			p.Require = append(p.Require, guarantee.LimitMemory, guarantee.LimitProcesses, guarantee.LimitTime)
-		}},
+		}, false},
 	}
 }
 
@@ -163,7 +168,17 @@ func (s sample) resolved(t testing.TB) *policy.Resolved {
 
 func compiled(t testing.TB, r *policy.Resolved) *plan.Plan {
 	t.Helper()
-	p, err := compile(Typical(), r)
+	return planned(t, r, false)
+}
+
+func (s sample) plan(t testing.TB) *plan.Plan {
+	t.Helper()
+	return planned(t, s.resolved(t), s.proxy)
+}
+
+func planned(t testing.TB, r *policy.Resolved, proxy bool) *plan.Plan {
+	t.Helper()
+	p, err := compile(Typical(), r, proxy)
 	if err != nil {
 		t.Fatal(err)
 	}

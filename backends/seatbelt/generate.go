@@ -24,8 +24,9 @@ import (
 
 // Names of parameters, see plan.Seatbelt.
 const (
-	paramTmp = "TMP"
-	paramTTY = "TTY"
+	paramTmp   = "TMP"
+	paramTTY   = "TTY"
+	paramProxy = "PROXY"
 )
 
 // dataVolume is where the volume of the user's files is mounted. Its
@@ -39,6 +40,7 @@ type generator struct {
 	regions []*region
 	tmpDir  string   // parent of the private temporary directory; empty: the caller's own is used
 	temp    []string // the host's directories for temporary files
+	proxy   bool     // what the policy lists is reached through caisson's proxy
 }
 
 func (g *generator) profile() *sbpl.Profile {

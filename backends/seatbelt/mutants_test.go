@@ -167,6 +167,10 @@ func variants(f form) []form {
 		return list
 	case "subpath":
 		return wider(f)
+	case "remote", "local":
+		if f.list[1].text == "ip" {
+			return openedUp(f)
+		}
 	case "global-name", "sysctl-name", "ipc-posix-name":
 		return []form{{list: []form{{text: f.head() + "-prefix"}, f.list[1]}}}
 	case "sysctl-name-prefix":
@@ -186,6 +190,21 @@ func variants(f form) []form {
 			for _, v := range variants(part) {
 				list = append(list, f.with(i, v))
 			}
+		}
+	}
+	return list
+}
+
+// openedUp are a filter of an address and every port, and every host.
+func openedUp(f form) []form {
+	port := itoa(proxyPort)
+	if !f.list[2].isList() {
+		_, port, _ = strings.Cut(strings.Trim(f.list[2].text, `"`), ":")
+	}
+	var list []form
+	for _, address := range []string{"localhost:*", "*:" + port} {
+		if text := `"` + address + `"`; text != f.list[2].text {
+			list = append(list, f.with(2, form{text: text}))
 		}
 	}
 	return list

@@ -249,7 +249,7 @@ func TestMutation(t *testing.T) {
 				pinned[dir] = true
 			}
 		}
-		one := ready{name: s.name, resolved: r, text: profileOf(t, compiled(t, r)), probes: probes(t, r), pinned: pinned}
+		one := ready{name: s.name, resolved: r, text: profileOf(t, s.plan(t)), probes: probes(t, r), pinned: pinned}
 		for _, row := range rows {
 			if row.policy == s.name {
 				one.rows, one.lowered = append(one.rows, row), append(one.lowered, row.lowered(t, files))
@@ -265,7 +265,7 @@ func TestMutation(t *testing.T) {
 		}
 		for _, m := range list {
 			total++
-			p, err := sbpleval.Interpret(m.text, map[string]string{"TMP": ownTmp, "TTY": ownTTY})
+			p, err := sbpleval.Interpret(m.text, params())
 			if err == nil && one.judge(p) == "" {
 				missed++
 				t.Errorf("%s: not noticed: %s", s.name, m.what)

@@ -68,14 +68,23 @@ func (g *generator) network() sbpl.Section {
 		}
 	}
 	var out, in []sbpl.Expr
+	if g.proxy {
+		// Its value is localhost and one port. Names are the proxy's to resolve, so
+		// there is no way to mDNSResponder, nor to who fetches by itself.
+		out = append(out, sbpl.Form("remote", sbpl.Symbol("ip"), sbpl.Param(paramProxy)))
+	}
 	for _, port := range n.Loopback {
 		out = append(out, remote("ip", fmt.Sprintf("localhost:%d", port)))
 	}
 	for _, port := range n.Publish {
 		in = append(in, local("ip", fmt.Sprintf("localhost:%d", port)))
 	}
+	comment := "Ports of the host's loopback that the policy names."
+	if g.proxy {
+		comment = "Caisson's proxy, which decides about hosts, and ports of the host's loopback\nthat the policy names."
+	}
 	return sbpl.Section{
-		Comment: "Ports of the host's loopback that the policy names.",
+		Comment: comment,
 		Rules:   slices.Concat(about(allow("network-outbound"), out...), about(allow("network-bind", "network-inbound"), in...)),
 	}
 }

@@ -48,7 +48,7 @@ func probe(ctx context.Context, o Options) (Facts, error) {
 	if err != nil {
 		return Facts{}, fmt.Errorf("the policy of the trial: %w", err)
 	}
-	p, err := compile(f, none)
+	p, err := compile(f, none, false)
 	if err != nil {
 		return Facts{}, fmt.Errorf("plan the trial: %w", err)
 	}

@@ -217,13 +217,13 @@ type readyProfile struct {
 	name     string
 	resolved *policy.Resolved
 	profile  *sbpleval.Profile
+	proxy    bool
 }
 
 func readyProfiles(t testing.TB) []readyProfile {
 	var list []readyProfile
 	for _, s := range samples() {
-		r := s.resolved(t)
-		list = append(list, readyProfile{s.name, r, interpreted(t, profileOf(t, compiled(t, r)))})
+		list = append(list, readyProfile{s.name, s.resolved(t), interpreted(t, profileOf(t, s.plan(t))), s.proxy})
 	}
 	return list
 }

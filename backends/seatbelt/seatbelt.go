@@ -30,6 +30,10 @@ type Options struct {
 	// Try makes the sandbox of a plan, proves that its profile is in force, and
 	// removes it. Without Try the backend is not usable.
 	Try func(*plan.Plan) error
+	// Proxy is true where who executes the plans serves caisson's proxy on the
+	// host's loopback for policies that list hosts. Without it such a policy is
+	// not upheld, and its sandbox is offline.
+	Proxy bool
 }
 
 // New returns the backend.
@@ -51,15 +55,15 @@ func (s *seatbelt) Probe(ctx context.Context) (backend.Report, error) {
 	if err != nil {
 		return backend.Report{}, fmt.Errorf("write the facts of this host: %w", err)
 	}
-	return backend.Report{Usable: f.obstacle() == nil, Offers: offers(f), Unmet: unoffered(f), Facts: raw}, nil
+	return backend.Report{Usable: f.obstacle() == nil, Offers: offers(f, s.options.Proxy), Unmet: unoffered(f, s.options.Proxy), Facts: raw}, nil
 }
 
 // Prepare makes the plan. Where the host is not usable the plan is made all
 // the same, to be looked at: it claims nothing and lists what is unmet.
-func (*seatbelt) Prepare(_ context.Context, r backend.Request) (*plan.Plan, error) {
+func (s *seatbelt) Prepare(_ context.Context, r backend.Request) (*plan.Plan, error) {
 	f, err := DecodeFacts(r.Facts)
 	if err != nil {
 		return nil, err
 	}
-	return compile(f, r.Policy)
+	return compile(f, r.Policy, s.options.Proxy)
 }

@@ -26,7 +26,7 @@ func TestTinyScheme(t *testing.T) {
 	for _, s := range samples() {
 		t.Run(s.name, func(t *testing.T) {
 			t.Parallel()
-			rules := forms(profileOf(t, compiled(t, s.resolved(t))))
+			rules := forms(profileOf(t, s.plan(t)))
 			var want, code strings.Builder
 			code.WriteString(prelude)
 			for _, name := range words(rules) {
@@ -59,7 +59,7 @@ const prelude = `
         ((string? x) (display "<") (display x) (display ">"))
         (else (display x))))
 (define (version n) #t)
-(define (param name) (cond ((eq? (string->symbol name) (string->symbol "TMP")) "` + ownTmp + `") (else "` + ownTTY + `")))
+(define (param name) (cond ((eq? (string->symbol name) (string->symbol "TMP")) "` + ownTmp + `") ((eq? (string->symbol name) (string->symbol "PROXY")) "localhost:61080") (else "` + ownTTY + `")))
 (define (allow . x) (out (cons "allow" x)) (newline))
 (define (deny . x) (out (cons "deny" x)) (newline))
 `
@@ -108,10 +108,7 @@ func stock(f form) string {
 func seen(f form) string {
 	switch {
 	case f.isList() && f.head() == "param":
-		if f.list[1].text == `"TMP"` {
-			return "<" + ownTmp + ">"
-		}
-		return "<" + ownTTY + ">"
+		return "<" + params()[strings.Trim(f.list[1].text, `"`)] + ">"
 	case f.isList():
 		var b strings.Builder
 		b.WriteString("[")

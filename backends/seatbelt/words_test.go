@@ -55,7 +55,7 @@ func FuzzSpelling(f *testing.F) {
 		if within(secret, ws) || within(secret, tmpDirs) {
 			t.Skip("the name leads to a place with rules of its own")
 		}
-		plan, err := compile(Typical(), resolved(t, nil, rules...))
+		plan, err := compile(Typical(), resolved(t, nil, rules...), false)
 		if err != nil {
 			return // refused, with nothing run
 		}
@@ -104,7 +104,7 @@ func FuzzHostile(f *testing.F) {
 	shape := func(t *testing.T, name string) (string, bool) {
 		p, err := compile(Typical(), resolved(t, func(p *policyText) { p.Network.Unix = []string{"/x/" + name + "/s"} },
 			root("/x/"+name), rule(policy.Read, policy.KindDir, "/x/"+name+"/p1"), held(policy.HoldDir, "/x/"+name+"/d/absent1"),
-			rule(policy.Hidden, policy.KindDir, "/y/"+name+"/h1"), rule(policy.Read, policy.KindDir, "/y/"+name+"/h1/s")))
+			rule(policy.Hidden, policy.KindDir, "/y/"+name+"/h1"), rule(policy.Read, policy.KindDir, "/y/"+name+"/h1/s")), false)
 		if err != nil {
 			return "", false
 		}
@@ -143,6 +143,7 @@ func FuzzHostile(f *testing.F) {
 func FuzzNetwork(f *testing.F) {
 	for _, seed := range []string{"127.0.0.1", "[::1]", "198.51.100.7", "[::ffff:127.0.0.1]", sbpleval.OwnAddress, "localhost", "0.0.0.0"} {
 		f.Add(seed, uint16(5432), "/private/var/run/docker.sock")
+		f.Add(seed, uint16(proxyPort), "/private/var/run/mDNSResponder")
 	}
 	all := readyProfiles(f)
 	f.Fuzz(func(t *testing.T, host string, port uint16, socket string) {
@@ -157,7 +158,8 @@ func FuzzNetwork(f *testing.F) {
 			}
 			for _, kind := range []string{"tcp", "udp"} {
 				end := fmt.Sprintf("%s %s:%d", kind, host, port)
-				if !loopback || !slices.Contains(n.Loopback, int(port)) {
+				proxied := n.Mode == policy.Allowlist && int(port) == proxyPort && one.proxy
+				if !loopback || !slices.Contains(n.Loopback, int(port)) && !proxied {
 					if op := denied(one.profile, sbpleval.Request{Remote: end}, "network-outbound"); op != "" {
 						t.Errorf("%s: %s to %s is allowed", one.name, op, end)
 					}

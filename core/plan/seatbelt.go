@@ -22,13 +22,15 @@ type TempDir struct {
 }
 
 // Seatbelt confines the commands by a profile of sandbox-exec(1). The launcher
-// passes the parameters TTY, the caller's terminal or /dev/null, and TMP where
-// a step temp-dir is there. Profile alone is what is enforced; the lists say
+// passes the parameters TTY, the caller's terminal or /dev/null, TMP where a
+// step temp-dir is there, and PROXY, localhost and a port, where the network is
+// "proxy". Profile alone is what is enforced; the lists say
 // what it means for people, and a test of the backend compares the two.
 type Seatbelt struct {
 	Profile string `json:"profile"`
-	// Network is "none", "ports" (what Ports lists on the host's loopback) or
-	// "host".
+	// Network is "none", "ports" (what Ports lists on the host's loopback),
+	// "proxy" (the port of the host's loopback at which caisson's proxy listens,
+	// and Ports) or "host".
 	Network string   `json:"network"`
 	Ports   []int    `json:"ports,omitempty"`
 	Write   []string `json:"write,omitempty"`
@@ -75,11 +77,14 @@ func checkSeatbelt(st Seatbelt) error {
 	if len(st.Profile) > maxProfile || strings.Contains(st.Profile, "\x00") {
 		return fmt.Errorf("the profile is no text, or too long")
 	}
-	if err := oneOf("network", st.Network, "none", "ports", "host"); err != nil {
+	if err := oneOf("network", st.Network, "none", "ports", "proxy", "host"); err != nil {
 		return err
 	}
-	if (st.Network == "ports") != (len(st.Ports) > 0) {
+	if st.Network != "proxy" && (st.Network == "ports") != (len(st.Ports) > 0) {
 		return fmt.Errorf("network %q with %d ports", st.Network, len(st.Ports))
+	}
+	if strings.Contains(st.Profile, `(param "PROXY")`) != (st.Network == "proxy") {
+		return fmt.Errorf("network %q, and the profile has it otherwise", st.Network)
 	}
 	for _, port := range st.Ports {
 		if port < 1 || port > 65535 {
@@ -123,11 +128,17 @@ func (p *Plan) checkDarwin(seen map[string]bool) error {
 
 // seatbeltNetwork says in words what network the commands have.
 func seatbeltNetwork(st Seatbelt) string {
+	ports := strings.Trim(fmt.Sprint(st.Ports), "[]")
 	switch st.Network {
 	case "none":
 		return "none, a loopback neither"
 	case "ports":
-		return "none but these ports of the host's loopback: " + strings.Trim(fmt.Sprint(st.Ports), "[]")
+		return "none but these ports of the host's loopback: " + ports
+	case "proxy":
+		if ports != "" {
+			return "what caisson's proxy lets through, and these ports of the host's loopback: " + ports
+		}
+		return "what caisson's proxy lets through"
 	}
 	return "the host's"
 }

@@ -95,6 +95,8 @@ func TestDarwinRefuses(t *testing.T) {
 		{"a directory without a parameter", seatbelt(func(s *Seatbelt) { s.Profile = "(version 1)\n(deny default)\n" }), "do not agree"},
 		{"a network of no kind", seatbelt(func(s *Seatbelt) { s.Network = "some" }), `"some"`},
 		{"ports that do not count", seatbelt(func(s *Seatbelt) { s.Network = "none" }), "1 ports"},
+		{"a proxy without its parameter", seatbelt(func(s *Seatbelt) { s.Network = "proxy" }), "otherwise"},
+		{"a parameter without a proxy", seatbelt(func(s *Seatbelt) { s.Profile += "(allow network-outbound (remote ip (param \"PROXY\")))\n" }), "otherwise"},
 		{"no port", seatbelt(func(s *Seatbelt) { s.Ports = []int{0} }), "port 0"},
 		{"a relative path", seatbelt(func(s *Seatbelt) { s.Hide = []string{"x"} }), `"x"`},
 		{"the root for temporary files", func(p *Plan) { p.Steps[0] = TempDir{Parent: "/"} }, "root"},
@@ -105,6 +107,30 @@ func TestDarwinRefuses(t *testing.T) {
 		var d *diag.Diagnostic
 		if !errors.As(err, &d) || d.Code != diag.PlanInvalid || !strings.Contains(d.Message, c.want) {
 			t.Errorf("%s: got %v, want plan-invalid with %s", c.name, err, c.want)
+		}
+	}
+}
+
+// TestProxyExplained is about a network that only plans with a proxy have.
+func TestProxyExplained(t *testing.T) {
+	t.Parallel()
+	for ports, want := range map[int]string{0: "what caisson's proxy lets through", 5432: "what caisson's proxy lets through, and these ports of the host's loopback: 5432"} {
+		p := darwinSample()
+		s := p.Steps[4].(Seatbelt)
+		s.Network, s.Ports, s.Profile = "proxy", nil, s.Profile+"(allow network-outbound (remote ip (param \"PROXY\")))\n"
+		if ports > 0 {
+			s.Ports = []int{ports}
+		}
+		p.Steps[4] = s
+		if err := p.Validate(); err != nil {
+			t.Fatal(err)
+		}
+		var text bytes.Buffer
+		if err := p.Explain(&text); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(text.String(), "network: "+want+"\n") {
+			t.Errorf("explained as %s, want %q", &text, want)
 		}
 	}
 }

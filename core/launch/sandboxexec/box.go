@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -24,6 +25,7 @@ type Options struct {
 	Program  string        // sandbox-exec, by its absolute path
 	Stage    string        // the program that calls Stage at the start of main
 	StateDir string        // caisson's state: run directories and quarantine
+	Proxy    int           // port of the loopback at which a proxy listens, 0 for none
 	Terminal string        // device of the caller's terminal, "" for none
 	Patience time.Duration // how long a proof may take
 	System   System        // what is known of processes
@@ -68,6 +70,9 @@ func Open(p *plan.Plan, o Options) (*Box, error) {
 	}
 	if b.profile.Profile == "" {
 		return nil, diag.New(diag.PlanInvalid, "the plan has no profile for sandbox-exec", "")
+	}
+	if (b.profile.Network == "proxy") != (o.Proxy > 0 && o.Proxy <= 65535) {
+		return nil, diag.New(diag.PlanInvalid, fmt.Sprintf("the plan's network is %q, and the proxy is at port %d", b.profile.Network, o.Proxy), "")
 	}
 	b.watch = newWatch(p, o, b.busy)
 	if err := b.makeFiles(p, temp); err != nil {
@@ -197,10 +202,12 @@ func (b *Box) Close() error {
 		return nil
 	}
 	b.closed = true
-	trees := b.trees
 	b.mu.Unlock()
 	close(b.stop)
 	<-b.stopped
+	b.mu.Lock()
+	trees := slices.Clone(b.trees) // none is forgotten from here on
+	b.mu.Unlock()
 	var err error
 	for _, t := range trees {
 		err = errors.Join(err, t.end())

@@ -165,6 +165,38 @@ func TestRun(t *testing.T) {
 	}
 }
 
+// TestProxy wants sandbox-exec to be told the proxy's port where the plan has a
+// proxy, and a plan and a launcher that do not agree to start nothing.
+func TestProxy(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		network string
+		port    int
+		opens   bool
+	}{{"proxy", 61080, true}, {"none", 0, true}, {"proxy", 0, false}, {"proxy", 65536, false}, {"none", 61080, false}} {
+		s := newScene(t, "confine")
+		st := s.plan.Steps[1].(plan.Seatbelt)
+		st.Network = c.network
+		s.plan.Steps[1], s.options.Proxy = st, c.port
+		if !c.opens {
+			var d *diag.Diagnostic
+			if _, err := Open(s.plan, s.options); !errors.As(err, &d) || d.Code != diag.PlanInvalid {
+				t.Errorf("%s at %d: %v", c.network, c.port, err)
+			}
+			s.clean(t)
+			continue
+		}
+		s.open(t)
+		args, err := os.ReadFile(s.record)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if told := slices.Contains(strings.Split(string(args), "\n"), "-DPROXY=localhost:61080"); told != (c.port > 0) {
+			t.Errorf("%s at %d: arguments %q", c.network, c.port, args)
+		}
+	}
+}
+
 // TestFails plays every failure. Each has its message, runs nothing, and
 // leaves nothing.
 func TestFails(t *testing.T) {

@@ -169,6 +169,9 @@ func (b *Box) fork(c Command, proof *os.File) (*Process, error) {
 	if b.tmp != "" {
 		args = append(args, "-DTMP="+b.tmp)
 	}
+	if b.options.Proxy > 0 {
+		args = append(args, "-DPROXY=localhost:"+strconv.Itoa(b.options.Proxy))
+	}
 	args = append(append(args, b.options.Stage, StageWord, string(text)), c.Args...)
 	p.pid, err = syscall.ForkExec(b.options.Program, args, attr)
 	p.tree = newTree(p.pid, "\x00"+mark+"\x00", b.options.System)

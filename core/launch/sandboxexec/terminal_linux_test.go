@@ -299,7 +299,7 @@ func TestJobs(t *testing.T) {
 			c.expect(t, "ready")
 			c.stop(t)
 			c.write(t, "echo $((6*7))\n")
-			c.expect(t, "\n42")
+			c.expect(t, "42\r\n")
 			c.foreground(t)
 			c.write(t, "hello\n")
 			c.expect(t, "got hello")
@@ -326,7 +326,7 @@ func TestJobs(t *testing.T) {
 			c.write(t, "still here\n\x04")
 			c.expect(t, "still here\r\nstill here")
 			c.write(t, "echo $((6*7))\n")
-			c.expect(t, "\n42")
+			c.expect(t, "42\r\n")
 		}},
 		// Started in the background, it stops when it reads, and gets the terminal
 		// with the caller.
