@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -272,6 +273,46 @@ func TestTerminal(t *testing.T) {
 			c.do(t, s)
 			s.ended(t, c.want+c.back)
 		})
+	}
+}
+
+// TestNewSession wants a command to lead a session with a terminal of its own,
+// and the profile to be about that terminal.
+func TestNewSession(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, "confine")
+	master, slave, err := pty.Open()
+	if err != nil {
+		t.Skip("no pseudo-terminal can be made")
+	}
+	defer master.Close()
+	b := s.open(t)
+	p, err := b.Start(context.Background(), Command{
+		Path: "sh", Paths: []string{"/bin/sh"}, Args: []string{"sh", "-c", group + "read -r x </dev/tty; echo got $x"}, Env: os.Environ(), Dir: "/",
+		Files: []*os.File{slave, slave, slave}, NewSession: true,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	args, err := os.ReadFile(s.record)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(args), "\n-DTTY="+slave.Name()+"\n") {
+		t.Errorf("arguments %q, want the terminal %s", args, slave.Name())
+	}
+	slave.Close()
+	if _, err := master.WriteString("hello\n"); err != nil {
+		t.Fatal(err)
+	}
+	text, _ := io.ReadAll(master) // ends with EIO
+	for _, want := range []string{"leads 1 has 1", "got hello"} {
+		if !strings.Contains(string(text), want) {
+			t.Errorf("the terminal shows %q, want %q", text, want)
+		}
+	}
+	if status, _, err := p.Wait(); err != nil || status.ExitStatus() != 0 {
+		t.Errorf("status %v, %v", status, err)
 	}
 }
 
