@@ -4,6 +4,7 @@ package seatbelt
 
 import (
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -84,6 +85,39 @@ func TestInStep(t *testing.T) {
 				t.Errorf("%s does not say %s", name, word)
 			}
 		}
+	}
+}
+
+// TestDarwinOnly counts the lines that compile for macOS alone: nobody ran them.
+func TestDarwinOnly(t *testing.T) {
+	t.Parallel()
+	const most = 500
+	lines, files := 0, 0
+	err := filepath.WalkDir("../..", func(name string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() && name != "../.." && strings.HasPrefix(d.Name(), ".") {
+			return fs.SkipDir
+		}
+		if !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go") {
+			return nil
+		}
+		raw, err := os.ReadFile(name)
+		if err == nil && (strings.HasSuffix(name, "_darwin.go") || regexp.MustCompile(`(?m)^//go:build darwin`).Match(raw)) {
+			lines, files = lines+strings.Count(string(raw), "\n"), files+1
+		}
+		return err
+	})
+	if err != nil || files < 5 {
+		t.Fatalf("%d files, %v", files, err)
+	}
+	t.Logf("%d lines in %d files", lines, files)
+	if lines > most {
+		t.Errorf("%d lines are for macOS alone, want at most %d: move what other systems can run to shared files", lines, most)
+	}
+	if want := fmt.Sprintf("fewer than %d lines", most); !strings.Contains(text(t, "docs/macos.md"), want) {
+		t.Errorf("docs/macos.md does not say %q", want)
 	}
 }
 

@@ -7,8 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
-	"strings"
 	"syscall"
 	"time"
 
@@ -93,7 +91,7 @@ func Collect(stateDir string, report func(diag.Diagnostic)) error {
 // *diag.Diagnostic; nothing was executed then.
 func (s *Sandbox) Start(ctx context.Context, c Command) (*Process, error) {
 	p, err := s.box.Start(ctx, sandboxexec.Command{
-		Path: c.Path, Paths: candidates(c), Args: c.Args, Env: c.Env, Dir: c.Dir, Files: c.Files, Foreground: c.Foreground, NewSession: c.NewSession,
+		Path: c.Path, Args: c.Args, Env: c.Env, Dir: c.Dir, Files: c.Files, Foreground: c.Foreground, NewSession: c.NewSession,
 	})
 	if err != nil {
 		return nil, err
@@ -119,29 +117,6 @@ func (p *Process) Signal(sig syscall.Signal) error { return p.process.Signal(sig
 
 // Kill kills the command and what it started.
 func (p *Process) Kill() error { return p.process.Kill() }
-
-// candidates are the files to try, in order, for a command's path.
-func candidates(c Command) []string {
-	if strings.Contains(c.Path, "/") || c.Path == "" {
-		return []string{c.Path}
-	}
-	search := "/usr/bin:/bin:/usr/sbin:/sbin" // as execvp(3) does without PATH
-	for _, kv := range c.Env {
-		if v, ok := strings.CutPrefix(kv, "PATH="); ok {
-			search = v
-		}
-	}
-	var list []string
-	for _, dir := range filepath.SplitList(search) {
-		if filepath.IsAbs(dir) { // a relative PATH would run what the directory at hand offers
-			list = append(list, filepath.Join(dir, c.Path))
-		}
-	}
-	if len(list) == 0 {
-		return []string{"/nonexistent/" + c.Path}
-	}
-	return list
-}
 
 // Reached is zero: nothing is counted on this system.
 func (s *Sandbox) Reached() Reached { return Reached{} }

@@ -3,9 +3,6 @@
 package launch
 
 import (
-	"encoding/binary"
-	"strings"
-
 	"golang.org/x/sys/unix"
 
 	"github.com/caisson-sandbox/caisson/core/launch/sandboxexec"
@@ -34,22 +31,12 @@ func (processes) List() ([]sandboxexec.Info, error) {
 	return list, nil
 }
 
-// Environ returns the environment that a process was executed with. The kernel
-// gives it to processes of the same user: the number of arguments, the path
-// that was executed, padding, the arguments, the environment.
+// Environ returns the environment that a process was executed with, which the
+// kernel gives to processes of the same user.
 func (processes) Environ(pid int) string {
 	raw, err := unix.SysctlRaw("kern.procargs2", pid)
-	if err != nil || len(raw) < 4 {
+	if err != nil {
 		return ""
 	}
-	count := int(binary.LittleEndian.Uint32(raw))
-	_, rest, _ := strings.Cut(string(raw[4:]), "\x00")
-	rest = strings.TrimLeft(rest, "\x00")
-	for range count {
-		var more bool
-		if _, rest, more = strings.Cut(rest, "\x00"); !more {
-			return ""
-		}
-	}
-	return rest
+	return sandboxexec.EnvironOf(raw)
 }

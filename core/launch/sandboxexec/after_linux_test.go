@@ -194,7 +194,7 @@ func TestCollect(t *testing.T) {
 	dir, tmp := dead.dir, dead.tmp
 	// Both started something that is still alive, and one planted something.
 	start := func(b *Box) *Process {
-		p, err := b.Start(context.Background(), Command{Path: "sleep", Paths: []string{"/bin/sleep", "/usr/bin/sleep"}, Args: []string{"sleep", "1000"}, Env: []string{}})
+		p, err := b.Start(context.Background(), Command{Path: "sleep", Args: []string{"sleep", "1000"}, Env: []string{}})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -102,7 +102,7 @@ func shell(t *testing.T, b *Box, script string, extra ...*os.File) (string, *Pro
 	}
 	defer r.Close()
 	p, err := b.Start(context.Background(), Command{
-		Path: "sh", Paths: []string{"/bin/sh"}, Args: []string{"sh", "-c", script}, Env: []string{"PATH=/usr/bin:/bin", "A=b", "TMPDIR=/elsewhere"},
+		Path: "sh", Args: []string{"sh", "-c", script}, Env: []string{"PATH=/usr/bin:/bin", "A=b", "TMPDIR=/elsewhere"},
 		Dir: "/", Files: append([]*os.File{nil, w, w}, extra...),
 	})
 	w.Close()
@@ -160,7 +160,7 @@ func TestRun(t *testing.T) {
 		t.Error(err)
 	}
 	s.clean(t)
-	if _, err := b.Start(context.Background(), Command{}); err == nil {
+	if _, err := b.Start(context.Background(), Command{Path: "sh"}); err == nil {
 		t.Error("a closed box starts commands")
 	}
 }
@@ -252,7 +252,7 @@ func TestTurns(t *testing.T) {
 		t.Fatal(err)
 	}
 	mark := filepath.Join(s.state, "mark")
-	_, err = b.Start(context.Background(), Command{Path: "touch", Paths: []string{"/usr/bin/touch"}, Args: []string{"touch", mark}, Env: []string{}})
+	_, err = b.Start(context.Background(), Command{Path: "touch", Args: []string{"touch", mark}, Env: []string{}})
 	var d *diag.Diagnostic
 	if !errors.As(err, &d) || d.Code != diag.AttestFailed {
 		t.Errorf("got %v", err)
@@ -274,25 +274,26 @@ func TestNotExecuted(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, c := range []struct {
-		paths []string
-		dir   string
-		code  diag.Code
+		path, search, dir string
+		code              diag.Code
 	}{
-		{[]string{"/nonexistent/x"}, "/", diag.CommandNotFound},
-		{[]string{plain}, "/", diag.CommandNotExec},
-		{[]string{plain + "x"}, "/", diag.CommandNotExec},
-		{[]string{"/nonexistent/x", plain, "/nonexistent/y"}, "/", diag.CommandNotExec},
-		{[]string{"/bin/sh"}, "/nonexistent", diag.LaunchFailed},
+		{"/nonexistent/x", "", "/", diag.CommandNotFound},
+		{"", "/usr/bin", "/", diag.CommandNotFound},
+		{"x", "/nonexistent", "/", diag.CommandNotFound},
+		{plain, "", "/", diag.CommandNotExec},
+		{plain + "x", "", "/", diag.CommandNotExec},
+		{"plain", "/nonexistent:" + s.state + ":/nonexistent/y", "/", diag.CommandNotExec},
+		{"/bin/sh", "", "/nonexistent", diag.LaunchFailed},
 	} {
-		_, err := b.Start(context.Background(), Command{Path: c.paths[0], Paths: c.paths, Args: []string{"x"}, Dir: c.dir, Env: []string{}})
+		_, err := b.Start(context.Background(), Command{Path: c.path, Args: []string{"x"}, Dir: c.dir, Env: []string{"PATH=" + c.search}})
 		var d *diag.Diagnostic
 		if !errors.As(err, &d) || d.Code != c.code {
-			t.Errorf("%v in %s: got %v, want %s", c.paths, c.dir, err, c.code)
+			t.Errorf("%s in %s: got %v, want %s", c.path, c.dir, err, c.code)
 		}
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if _, err := b.Start(ctx, Command{}); !errors.Is(err, context.Canceled) {
+	if _, err := b.Start(ctx, Command{Path: "sh"}); !errors.Is(err, context.Canceled) {
 		t.Errorf("a start that was given up: %v", err)
 	}
 }
@@ -354,7 +355,7 @@ func TestKill(t *testing.T) {
 	t.Parallel()
 	s := newScene(t, "confine")
 	b := s.open(t)
-	p, err := b.Start(context.Background(), Command{Path: "sleep", Paths: []string{"/bin/sleep", "/usr/bin/sleep"}, Args: []string{"sleep", "1000"}, Env: []string{}})
+	p, err := b.Start(context.Background(), Command{Path: "sleep", Args: []string{"sleep", "1000"}, Env: []string{}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -381,7 +382,7 @@ func TestKillOne(t *testing.T) {
 	s := newScene(t, "confine")
 	b := s.open(t)
 	start := func() *Process {
-		p, err := b.Start(context.Background(), Command{Path: "sleep", Paths: []string{"/bin/sleep", "/usr/bin/sleep"}, Args: []string{"sleep", "1000"}, Env: []string{}})
+		p, err := b.Start(context.Background(), Command{Path: "sleep", Args: []string{"sleep", "1000"}, Env: []string{}})
 		if err != nil {
 			t.Fatal(err)
 		}

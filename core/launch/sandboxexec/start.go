@@ -31,8 +31,7 @@ const (
 
 // Command is a command to start.
 type Command struct {
-	Path  string   // what the caller wrote, for messages
-	Paths []string // files to try
+	Path  string // with a slash: this file; else searched in PATH of Env
 	Args  []string
 	Env   []string
 	Dir   string
@@ -50,6 +49,9 @@ type Command struct {
 func (b *Box) Start(ctx context.Context, c Command) (*Process, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
+	}
+	if c.Path == "" { // which is how prove asks for no command
+		return nil, diag.New(diag.CommandNotFound, "the command's path is empty", "")
 	}
 	b.mu.Lock()
 	if b.closed {
@@ -153,9 +155,13 @@ func (b *Box) fork(c Command, proof *os.File) (*Process, error) {
 		}
 	}
 	core := b.limits.Core
+	var paths []string // none: the stage proves and ends
+	if c.Path != "" {
+		paths = candidates(c.Path, c.Env)
+	}
 	o := order{
 		Proof: keep, Keep: keep, Closed: closed, Allowed: filepath.Join(b.proof, ".caisson-proof-"+filepath.Base(b.dir)),
-		Forbidden: filepath.Join(b.dir, "refused"), Offline: b.profile.Network != "host", Dir: c.Dir, Core: core, Paths: c.Paths,
+		Forbidden: filepath.Join(b.dir, "refused"), Offline: b.profile.Network != "host", Dir: c.Dir, Core: core, Paths: paths,
 	}
 	text, err := json.Marshal(o)
 	if err != nil {

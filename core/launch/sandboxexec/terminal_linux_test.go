@@ -75,7 +75,7 @@ func (d *driven) run() (string, error) {
 		shell = "/nonexistent"
 	}
 	p, err := b.Start(context.Background(), Command{
-		Path: "sh", Paths: []string{shell}, Args: []string{"sh", "-c", d.Script}, Env: os.Environ(), Dir: "/",
+		Path: shell, Args: []string{"sh", "-c", d.Script}, Env: os.Environ(), Dir: "/",
 		Files: []*os.File{os.Stdin, os.Stdout, os.Stderr}, Foreground: !d.Background,
 	})
 	if err != nil {
@@ -288,7 +288,7 @@ func TestNewSession(t *testing.T) {
 	defer master.Close()
 	b := s.open(t)
 	p, err := b.Start(context.Background(), Command{
-		Path: "sh", Paths: []string{"/bin/sh"}, Args: []string{"sh", "-c", group + "read -r x </dev/tty; echo got $x"}, Env: os.Environ(), Dir: "/",
+		Path: "/bin/sh", Args: []string{"sh", "-c", group + "read -r x </dev/tty; echo got $x"}, Env: os.Environ(), Dir: "/",
 		Files: []*os.File{slave, slave, slave}, NewSession: true,
 	})
 	if err != nil {
