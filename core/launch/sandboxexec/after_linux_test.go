@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -197,6 +198,9 @@ func TestCollect(t *testing.T) {
 		p, err := b.Start(context.Background(), Command{Path: "sleep", Args: []string{"sleep", "1000"}, Env: []string{}})
 		if err != nil {
 			t.Fatal(err)
+		}
+		for !strings.Contains(procFS{}.Environ(p.Pid()), b.mark()) { // it is being executed
+			time.Sleep(time.Millisecond)
 		}
 		return p
 	}

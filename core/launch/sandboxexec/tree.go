@@ -41,23 +41,24 @@ type tree struct {
 	mark   string // what only the environment of its members holds
 	system System
 
-	mu    sync.Mutex
-	known map[int]int64 // id → start of members, alive or gone
-	other map[int]int64 // of processes that have no mark
-	began int64         // start of the root, once it was seen
-	gone  bool          // the root was reaped: its id may become another one's
+	mu     sync.Mutex
+	known  map[int]int64 // id → start of members, alive or gone
+	other  map[int]int64 // of processes that have no mark
+	silent map[int]int   // how often a process that shows no environment was asked
+	began  int64         // start of the root, once it was seen
+	gone   bool          // the root was reaped: its id may become another one's
 }
 
 // newTree begins with a root that was not seen yet, but is older than all that
 // it starts.
 func newTree(root int, mark string, system System) *tree {
-	return &tree{root: root, mark: mark, system: system, known: map[int]int64{root: 0}, other: map[int]int64{}}
+	return &tree{root: root, mark: mark, system: system, known: map[int]int64{root: 0}, other: map[int]int64{}, silent: map[int]int{}}
 }
 
 // leftTree is what is left of the commands of a box whose owner was killed: what
 // has its mark, and what that started.
 func leftTree(mark string, system System) *tree {
-	return &tree{root: -1, gone: true, mark: mark, system: system, known: map[int]int64{}, other: map[int]int64{}}
+	return &tree{root: -1, gone: true, mark: mark, system: system, known: map[int]int64{}, other: map[int]int64{}, silent: map[int]int{}}
 }
 
 // leave says that the root was reaped.
@@ -126,18 +127,24 @@ func (t *tree) older(pid int, start int64) bool {
 
 // marked reports whether a process that began since the root did carries the
 // mark. Each is asked once: what a process was executed with can only be lost.
+// One that shows nothing, as it does while it is being executed, is asked again.
 func (t *tree) marked(i Info) bool {
 	if start, ok := t.other[i.PID]; ok && start == i.Start || i.Dead || i.Start < t.began {
 		return false
 	}
-	if strings.Contains("\x00"+t.system.Environ(i.PID)+"\x00", t.mark) {
+	environ := t.system.Environ(i.PID)
+	if strings.Contains("\x00"+environ+"\x00", t.mark) {
 		return true
 	}
-	t.other[i.PID] = i.Start
+	if t.silent[i.PID]++; environ != "" || t.silent[i.PID] == maxSilent {
+		t.other[i.PID] = i.Start
+		delete(t.silent, i.PID)
+	}
 	return false
 }
 
 const (
+	maxSilent    = 5                     // looks
 	lookInterval = 50 * time.Millisecond // between looks for new members
 	endPatience  = 10 * time.Second      // until a tree that does not die is given up
 )
