@@ -62,8 +62,10 @@ func unmet(f Facts, id guarantee.ID) plan.Unmet {
 		u.Reason, u.Remedy = "this version cannot filter by host", "use --net offline or --net online"
 	case guarantee.LimitMemory, guarantee.LimitProcesses:
 		u.Reason = "macOS limits single processes and users, not trees of processes"
+		u.Remedy = "leave the limit out"
 	case guarantee.DenialsReported:
 		u.Reason = "this version does not read the log of the sandbox"
+		u.Remedy = "look at it outside: log show --last 5m --predicate 'sender == \"Sandbox\"'"
 	default:
 		u.Reason = Name + " does not offer it"
 	}
