@@ -168,8 +168,8 @@ func (b *Box) fork(c Command, proof *os.File) (*Process, error) {
 		return nil, failed(err)
 	}
 	tty := b.options.Terminal
-	if c.NewSession && len(c.Files) > 0 && c.Files[0] != nil {
-		tty = TTYName(int(attr.Files[0]))
+	if c.NewSession && len(c.Files) > 0 {
+		tty = TTYName(int(attr.Files[terminalOf(c.Files)]))
 	}
 	if tty == "" {
 		tty = os.DevNull
