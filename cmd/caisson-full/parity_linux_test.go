@@ -135,7 +135,7 @@ func TestParity(t *testing.T) {
 	}
 	// A policy that it refuses, it refuses in the same words.
 	p := policy.Standard(filepath.Join(dir, "ws"))
-	p.Files.Write = append(p.Files.Write, "/dev/shm")
+	p.Network.Loopback, p.Network.Publish = []int{3000}, []int{3000}
 	r, _, err := p.Resolve(policy.OSHost())
 	if err != nil {
 		t.Fatal(err)
