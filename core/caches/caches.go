@@ -15,6 +15,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 )
@@ -29,8 +30,12 @@ const (
 	daily    = 24 * time.Hour // between two looks at all stores
 )
 
-// Source is a cache of the host. To is its place in the store.
-type Source struct{ From, To string }
+// Source is a cache of the host. To is its place in the store. It is for
+// workspaces that hold one of the files Of.
+type Source struct {
+	From, To string
+	Of       []string
+}
 
 // Keeper works on the stores until Stop.
 type Keeper struct {
@@ -96,13 +101,27 @@ func HostSources(getenv func(string) string, home string) []Source {
 	}
 	var list []Source
 	if npm := first(getenv("npm_config_cache"), join(home, ".npm")); npm != "" {
-		list = append(list, Source{filepath.Join(npm, "_cacache"), "npm/_cacache"})
+		list = append(list, Source{filepath.Join(npm, "_cacache"), "npm/_cacache", []string{"package.json"}})
 	}
 	pip := first(getenv("PIP_CACHE_DIR"), join(getenv("XDG_CACHE_HOME"), "pip"), join(home, ".cache", "pip"))
 	if pip != "" {
-		list = append(list, Source{pip, "pip"})
+		list = append(list, Source{pip, "pip", []string{"pyproject.toml", "requirements.txt", "setup.py", "setup.cfg"}})
 	}
 	return list
+}
+
+// Wanted returns the sources that are for a workspace with these roots.
+func Wanted(sources []Source, roots []string) []Source {
+	return slices.DeleteFunc(slices.Clone(sources), func(s Source) bool {
+		for _, root := range roots {
+			for _, name := range s.Of {
+				if _, err := os.Lstat(filepath.Join(root, name)); err == nil {
+					return false
+				}
+			}
+		}
+		return true
+	})
 }
 
 // errFull says that the host's caches are larger than what may be copied.

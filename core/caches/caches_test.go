@@ -42,9 +42,18 @@ func TestHostSources(t *testing.T) {
 	home := t.TempDir()
 	env := map[string]string{"npm_config_cache": filepath.Join(home, "n"), "XDG_CACHE_HOME": filepath.Join(home, "x"), "PIP_CACHE_DIR": "relative"}
 	got := HostSources(func(name string) string { return env[name] }, home)
-	want := []Source{{filepath.Join(home, "n", "_cacache"), "npm/_cacache"}, {filepath.Join(home, "x", "pip"), "pip"}}
-	if !slices.Equal(got, want) {
-		t.Errorf("got %v, want %v", got, want)
+	want := [][2]string{{filepath.Join(home, "n", "_cacache"), "npm/_cacache"}, {filepath.Join(home, "x", "pip"), "pip"}}
+	for i, s := range got {
+		if len(got) != len(want) || [2]string{s.From, s.To} != want[i] {
+			t.Errorf("got %v, want %v", got, want)
+		}
+	}
+	write(t, home+"/ws/requirements.txt", "")
+	if got := Wanted(got, []string{home, filepath.Join(home, "ws")}); len(got) != 1 || got[0].To != "pip" {
+		t.Errorf("for a workspace of Python: %v", got)
+	}
+	if got := Wanted(got, []string{home}); len(got) != 0 {
+		t.Errorf("for an empty workspace: %v", got)
 	}
 	if got := HostSources(func(string) string { return "" }, ""); got != nil {
 		t.Errorf("without a home: %v", got)
@@ -82,8 +91,8 @@ func TestSeed(t *testing.T) {
 func TestSeedOrder(t *testing.T) {
 	t.Parallel()
 	_, sources := host(t)
-	files, err := list(t.Context(), sources, everything, 1<<20)
-	if err != nil || len(files) != 3 || !strings.Contains(files[2].to, "index-v5") {
+	files, err := sources[0].list(t.Context(), everything, 1<<20)
+	if err != nil || len(files) != 2 || !strings.Contains(files[1].to, "index-v5") {
 		t.Errorf("indexes are not last: %v, %v", files, err)
 	}
 }
@@ -92,14 +101,14 @@ func TestSeedOrder(t *testing.T) {
 func TestSeedBound(t *testing.T) {
 	t.Parallel()
 	_, sources := host(t)
-	const all = int64(len("index") + len("content") + len("wheel"))
+	const all = int64(len("index") + len("content"))
 	for bound, want := range map[int64]bool{all: true, all - 1: false} {
 		store := t.TempDir()
 		if err := seed(t.Context(), store, sources, everything, bound); err != nil {
 			t.Fatal(err)
 		}
 		_, err := os.Stat(store + "/npm/_cacache/index-v5/aa/bb")
-		_, marked := os.Stat(filepath.Join(store, seeded))
+		_, marked := os.Stat(filepath.Join(store, sources[0].seeded()))
 		if (err == nil) != want || marked != nil {
 			t.Errorf("with a bound of %d: %v, %v", bound, err, marked)
 		}
@@ -153,7 +162,7 @@ func TestSeedHidden(t *testing.T) {
 		}
 		return err
 	})
-	if want := []string{seeded, "w"}; !slices.Equal(names, want) {
+	if want := []string{".seeded-npm-_cacache", ".seeded-pip", "w"}; !slices.Equal(names, want) {
 		t.Errorf("the store holds %q, want %q", names, want)
 	}
 }
@@ -164,14 +173,14 @@ func TestSeedThroughLinks(t *testing.T) {
 	t.Parallel()
 	_, sources := host(t)
 	outside := t.TempDir()
-	for _, link := range []string{"pip", "npm/_cacache/content-v2", "pip/wheels", seeded} {
+	for _, link := range []string{"pip", "npm/_cacache/content-v2", "pip/wheels", sources[0].seeded()} {
 		store := t.TempDir()
 		at := filepath.Join(store, link)
 		if err := os.MkdirAll(filepath.Dir(at), 0o755); err != nil {
 			t.Fatal(err)
 		}
 		target := outside
-		if link == seeded {
+		if link == sources[0].seeded() {
 			target = filepath.Join(outside, "made")
 		}
 		if err := os.Symlink(target, at); err != nil {

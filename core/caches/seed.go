@@ -15,9 +15,9 @@ import (
 	"time"
 )
 
-// seeded is the file in a store that says that it needs no filling. A command
-// can make and remove it, and gains slower builds or a few more reads.
-const seeded = ".seeded"
+// seeded is the file in a store that says that a source needs no copying. A
+// command can make and remove it, and gains slower builds or a few more reads.
+func (s Source) seeded() string { return ".seeded-" + strings.ReplaceAll(s.To, "/", "-") }
 
 // file is one to copy: from the host, to a name in the store.
 type file struct {
@@ -25,19 +25,29 @@ type file struct {
 	changed  time.Time
 }
 
-// seed copies the sources into a store that was not filled before. Indexes are
-// copied after what they name, so that a tool that runs meanwhile never finds a
-// name without content. Where there is more than bound, nothing is copied.
+// seed copies the sources that were not copied before into a store.
 func seed(ctx context.Context, store string, sources []Source, readable func(string) bool, bound int64) error {
 	root, err := os.OpenRoot(store)
 	if err != nil {
 		return err
 	}
 	defer root.Close()
-	if _, err := root.Lstat(seeded); err == nil {
+	for _, s := range sources {
+		if err := s.seed(ctx, root, readable, bound); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// seed copies one. Indexes are copied after what they name, so that a tool that
+// runs meanwhile never finds a name without content. Where there is more than
+// bound, nothing is copied.
+func (s Source) seed(ctx context.Context, root *os.Root, readable func(string) bool, bound int64) error {
+	if _, err := root.Lstat(s.seeded()); err == nil {
 		return nil
 	}
-	files, err := list(ctx, sources, readable, bound)
+	files, err := s.list(ctx, readable, bound)
 	if err != nil && !errors.Is(err, errFull) {
 		return err
 	}
@@ -49,48 +59,46 @@ func seed(ctx context.Context, store string, sources []Source, readable func(str
 			return err
 		}
 	}
-	mark, err := root.OpenFile(seeded, os.O_CREATE|os.O_WRONLY, 0o600)
+	mark, err := root.OpenFile(s.seeded(), os.O_CREATE|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}
 	return mark.Close()
 }
 
-// list finds the files of the sources, indexes last; none with errFull where
-// they are larger than bound. Links and what is neither file nor directory are
+// list finds the files of a source, indexes last; none with errFull where they
+// are larger than bound. Links and what is neither file nor directory are
 // passed over, and so is what may not be seen inside.
-func list(ctx context.Context, sources []Source, readable func(string) bool, bound int64) ([]file, error) {
+func (s Source) list(ctx context.Context, readable func(string) bool, bound int64) ([]file, error) {
 	var files []file
 	var total int64
-	for _, s := range sources {
-		err := filepath.WalkDir(s.From, func(name string, d fs.DirEntry, err error) error {
-			switch {
-			case ctx.Err() != nil:
-				return ctx.Err()
-			case err != nil:
-				return nil // it is gone, or not ours to read
-			case !readable(name) && d.IsDir():
-				return fs.SkipDir
-			case !d.Type().IsRegular() || !readable(name):
-				return nil
-			}
-			info, err := d.Info()
-			if err != nil {
-				return nil
-			}
-			if total += info.Size(); total > bound {
-				return errFull
-			}
-			below, err := filepath.Rel(s.From, name)
-			if err != nil {
-				return err
-			}
-			files = append(files, file{name, path.Join(s.To, filepath.ToSlash(below)), info.ModTime()})
+	err := filepath.WalkDir(s.From, func(name string, d fs.DirEntry, err error) error {
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case err != nil:
+			return nil // it is gone, or not ours to read
+		case !readable(name) && d.IsDir():
+			return fs.SkipDir
+		case !d.Type().IsRegular() || !readable(name):
 			return nil
-		})
-		if err != nil {
-			return nil, err
 		}
+		info, err := d.Info()
+		if err != nil {
+			return nil
+		}
+		if total += info.Size(); total > bound {
+			return errFull
+		}
+		below, err := filepath.Rel(s.From, name)
+		if err != nil {
+			return err
+		}
+		files = append(files, file{name, path.Join(s.To, filepath.ToSlash(below)), info.ModTime()})
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
 	slices.SortStableFunc(files, func(a, b file) int { return index(a.to) - index(b.to) })
 	return files, nil

@@ -169,7 +169,7 @@ func (p *Prepared) keepCaches() *caches.Keeper {
 	if store == "" || len(homes) == 0 {
 		return nil
 	}
-	return caches.Keep(store, caches.HostSources(os.Getenv, homes[0]), func(path string) bool {
+	return caches.Keep(store, caches.Wanted(caches.HostSources(os.Getenv, homes[0]), p.Resolved.Workspace()), func(path string) bool {
 		access, _ := p.Resolved.AccessTo(path)
 		return access != policy.Hidden
 	})
