@@ -133,6 +133,7 @@ func mountTree(f Facts, r *policy.Resolved, table *mounts) *tree {
 	t.addRules(r.Rules(), false)
 	t.addRules(others, true)
 	t.addRules(around, false)
+	t.addSockets(r)
 	t.build()
 	return t
 }

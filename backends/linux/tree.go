@@ -63,6 +63,17 @@ func (t *tree) addRules(rules []policy.Rule, only bool) {
 	}
 }
 
+// addSockets shows the granted sockets where something of the sandbox's own, or
+// what hides them, would be in the way. Inside a writable root they are
+// protected: no command puts another socket in their place.
+func (t *tree) addSockets(r *policy.Resolved) {
+	for _, name := range r.Network().Unix {
+		if !within("/proc", name) {
+			t.addRule(&policy.Rule{Path: name, Access: policy.Read, Kind: policy.KindOther}, false)
+		}
+	}
+}
+
 func (t *tree) addRule(r *policy.Rule, only bool) {
 	rank := rankHidden
 	switch r.Access {

@@ -58,6 +58,7 @@ const (
 	RepositoryForeign Code = "repository-foreign"
 	NeverRun          Code = "never-run"
 	PlaceOpen         Code = "place-open"
+	SocketGranted     Code = "socket-granted"
 )
 
 // CodeInfo explains one code.
@@ -118,6 +119,7 @@ func Codes() []CodeInfo {
 		{PathAbsent, false, "another path that the policy hides or shows does not exist"},
 		{RepositoryForeign, false, "the git directory that the workspace names does not name the workspace, so it stays read-only"},
 		{NeverRun, false, "what the plan rests on was modelled and cross-compiled, and never run on its system by those who wrote it"},
+		{SocketGranted, false, "a unix socket of the host can be reached, with all that it lets its users do"},
 		{PlaceOpen, false, "a place outside the writable roots admits every user, the sandbox's too"},
 	}
 }

@@ -41,6 +41,8 @@ type resolver struct {
 	loosened []loosening // for checkLinks
 
 	hiddenLinks []HiddenLink
+
+	sockets []string // the granted ones
 }
 
 // root is one writable root.
@@ -59,7 +61,7 @@ func (p Policy) Resolve(h Host) (*Resolved, []diag.Diagnostic, error) {
 	r := &resolver{lookup: newLookup(h), policy: p, gitFile: map[string]gitLink{}, configs: map[string][]gitSetting{}}
 	for _, step := range []func() error{
 		r.checkPolicy, r.findOwn, r.addWorkspaces, r.addWrites, r.addTmp,
-		r.addControls, r.addPolicyFiles, r.addSecrets, r.addEntries, r.addOwn,
+		r.addControls, r.addPolicyFiles, r.addSecrets, r.addEntries, r.addSockets, r.addOwn,
 	} {
 		if err := step(); err != nil {
 			return nil, nil, err
@@ -87,10 +89,7 @@ func (p Policy) Resolve(h Host) (*Resolved, []diag.Diagnostic, error) {
 	data.Env.Inherit = cmpOr(p.Env.Inherit, "clean")
 	data.Env.Pass = slices.Clone(p.Env.Pass)
 	data.Env.Set = maps.Clone(p.Env.Set)
-	var err error
-	if data.Network, err = r.network(); err != nil {
-		return nil, nil, err
-	}
+	data.Network = r.network()
 	if err := r.checkLinks(); err != nil {
 		return nil, nil, err
 	}
@@ -148,26 +147,13 @@ func requirements(p Policy) []guarantee.ID {
 }
 
 // network returns the network part with the paths of its sockets made absolute.
-func (r *resolver) network() (Network, error) {
+func (r *resolver) network() Network {
 	n := r.policy.Network
 	n.Mode = NetworkMode(cmpOr(string(n.Mode), string(Offline)))
 	n.Allow, n.Deny = slices.Clone(n.Allow), slices.Clone(n.Deny)
 	n.Loopback, n.Publish = slices.Clone(n.Loopback), slices.Clone(n.Publish)
-	n.Unix = nil
-	for _, e := range r.policy.entries("network.unix") {
-		paths, err := r.paths(e)
-		if err != nil {
-			return Network{}, err
-		}
-		for _, p := range paths {
-			at := r.real(p)
-			r.loosen("network.unix", e, p, at)
-			if !slices.Contains(n.Unix, at.Path) {
-				n.Unix = append(n.Unix, at.Path)
-			}
-		}
-	}
-	return n, nil
+	n.Unix = r.sockets
+	return n
 }
 
 // cacheDir is where the caches of the first workspace are kept. The name is a

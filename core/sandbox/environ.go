@@ -42,9 +42,34 @@ func (s *Sandbox) Inherited(environ []string) []string {
 
 func (s *Sandbox) filter(environ []string) (kept []string, dropped []envfilter.Dropped) {
 	rules := s.prepared.Resolved.Env()
+	rules.Pass = append(slices.Clone(rules.Pass), s.prepared.socketVariables(environ)...)
 	return envfilter.Filter(environ, envfilter.Rules{
 		All: rules.Inherit == "all", Pass: rules.Pass, Set: rules.Set, FoldCase: s.prepared.Resolved.OS() == string(pathspec.Windows),
 	})
+}
+
+// socketVariables returns the names of variables that say where a granted socket
+// is: without them no program would find it.
+func (p *Prepared) socketVariables(environ []string) []string {
+	granted := p.Resolved.Network().Unix
+	if len(granted) == 0 {
+		return nil
+	}
+	var names []string
+	for _, e := range environ {
+		name, value, _ := strings.Cut(e, "=")
+		value = strings.TrimPrefix(value, "unix://")
+		if rest, ok := strings.CutPrefix(value, "unix:path="); ok {
+			value, _, _ = strings.Cut(rest, ",")
+		}
+		if !strings.HasPrefix(value, "/") {
+			continue
+		}
+		if real, err := realPath(value); err == nil && slices.Contains(granted, real) {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // environ gives the environment of a command in dir that has none of its own.
