@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
+	"unicode/utf8"
 
 	"golang.org/x/net/idna"
 )
@@ -109,7 +110,13 @@ func toASCII(text string) (string, error) {
 	}
 	profile := idna.New(idna.MapForLookup(), idna.Transitional(false), idna.BidiRule())
 	name, err := profile.ToASCII(text)
-	if err != nil {
+	if err == nil {
+		var again string // what is no fixed point is two names
+		if again, err = profile.ToASCII(name); again != name {
+			err = errors.New("it has no one form")
+		}
+	}
+	if err != nil || !utf8.ValidString(text) {
 		return "", errors.New("the host is no valid international name")
 	}
 	return strings.ToLower(name), nil
