@@ -97,6 +97,7 @@ func (w *world) raw(text string) string {
 	if _, err := io.WriteString(c, text); err != nil {
 		w.t.Fatal(err)
 	}
+	_ = c.CloseWrite()
 	answer, _ := io.ReadAll(c) // a reset is an end too
 	return string(answer)
 }
