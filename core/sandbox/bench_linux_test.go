@@ -69,6 +69,35 @@ func benchLaunch(b *testing.B, child, caisson, dir string) {
 	b.ReportMetric(ratio(cli, plain), "cli/plain")
 }
 
+// BenchmarkListed measures a launch with the proxy of the mode allowlist against
+// one that is offline, in turn: opening, the first command, and closing.
+func BenchmarkListed(b *testing.B) {
+	child, dir := buildChild(b), workspace(b, 2, 10)
+	listed := policy.Standard(dir)
+	listed.Network.Mode, listed.Network.Allow = policy.Allowlist, []string{"example.org:443"}
+	run := func(p policy.Policy) time.Duration {
+		start := time.Now()
+		sb, err := sandbox.Open(context.Background(), p, nil)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if err := sb.Command(context.Background(), child).Run(); err != nil {
+			b.Fatal(err)
+		}
+		if err := sb.Close(); err != nil {
+			b.Fatal(err)
+		}
+		return time.Since(start)
+	}
+	var offline, list []time.Duration
+	for b.Loop() {
+		offline = append(offline, run(policy.Standard(dir)))
+		list = append(list, run(listed))
+	}
+	b.ReportMetric(0, "ns/op")
+	b.ReportMetric(ratio(list, offline), "listed/offline")
+}
+
 // spawner returns what starts a program in a directory and waits for it to end
 // well.
 func spawner(b *testing.B, dir string, environ []string) func(string, ...string) func() error {
