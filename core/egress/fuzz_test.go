@@ -102,7 +102,7 @@ func FuzzSOCKS(f *testing.F) {
 			t.Fatalf("%q: %+v, reply %d", data, r, reply)
 		}
 		rest, _ := io.ReadAll(in)
-		if read := len(data) - len(rest); read < 10 || read > 4+1+255+2 {
+		if read := len(data) - len(rest); read < 8 || read > 4+1+255+2 {
 			t.Fatalf("%q: read %d bytes", data, read)
 		}
 	})
