@@ -25,7 +25,7 @@ func touching(t *testing.T, s *Sandbox, file string) (*entering, *inherited) {
 	}
 	t.Cleanup(func() { unix.Close(null) })
 	list, err := enterProgram(s.plan, len(s.spaces), s.filter, spec{
-		paths: []string{"/bin/touch"}, argv: []string{"touch", file}, dir: filepath.Dir(file), std: 3, terminal: -1, callerPID: os.Getpid(),
+		paths: []string{"/bin/touch"}, argv: []string{"touch", file}, dir: filepath.Dir(file), std: 3, terminal: -1, newSession: -1, callerPID: os.Getpid(),
 	})
 	if err != nil {
 		t.Fatal(err)
