@@ -18,7 +18,7 @@ import (
 // report makes the result of an invocation; p is nil where the policy was
 // refused, err is why nothing was started.
 func (j *job) report(p *sandbox.Prepared, r sandbox.Result, err error) outcome.Outcome {
-	out := outcome.Of(p, r, err)
+	out := outcome.Base(p).Of(r, err)
 	out.Reason = j.reason
 	return out
 }

@@ -60,29 +60,10 @@ type Usage struct {
 	MaxRSS   int64 `json:"max_rss"` // bytes
 }
 
-// Of makes the outcome of a command. P is nil where the policy was refused, err
-// is why nothing was started.
-func Of(p *sandbox.Prepared, r sandbox.Result, err error) Outcome {
-	out := Outcome{
-		Schema: Schema, Caisson: Version(), Claims: guarantee.Set{}, Weakened: []guarantee.ID{},
-		Started: r.Started, Exit: Exit{Code: Status(r), TimedOut: r.TimedOut},
-		ElapsedMS:   r.Elapsed.Milliseconds(),
-		Usage:       Usage{r.UserTime.Milliseconds(), r.SystemTime.Milliseconds(), r.MaxRSS},
-		Denials:     r.Denials,
-		DenialsMore: r.DenialsMore,
-		Diagnostics: append([]diag.Diagnostic{}, r.Diagnostics...),
-	}
-	if r.Signal != 0 {
-		n := int(r.Signal)
-		out.Exit.Signal = &n
-	}
-	if r.Limit != "" {
-		out.Exit.Limit = &r.Limit
-	}
-	if err != nil {
-		out.Exit.Code = Failure(err)
-		out.Diagnostics = append(out.Diagnostics, Diagnose(err))
-	}
+// Base is what all commands of a sandbox have in common: it is dear to make, for
+// it has the digest of the policy. P is nil where the policy was refused.
+func Base(p *sandbox.Prepared) Outcome {
+	out := Outcome{Schema: Schema, Caisson: Version(), Claims: guarantee.Set{}, Weakened: []guarantee.ID{}}
 	if p == nil {
 		return out
 	}
@@ -97,6 +78,27 @@ func Of(p *sandbox.Prepared, r sandbox.Result, err error) Outcome {
 		out.Weakened = append(out.Weakened, p.Weakened()...)
 	}
 	return out
+}
+
+// Of makes the outcome of a command. Err is why nothing was started.
+func (o Outcome) Of(r sandbox.Result, err error) Outcome {
+	o.Started, o.Exit = r.Started, Exit{Code: Status(r), TimedOut: r.TimedOut}
+	o.ElapsedMS = r.Elapsed.Milliseconds()
+	o.Usage = Usage{r.UserTime.Milliseconds(), r.SystemTime.Milliseconds(), r.MaxRSS}
+	o.Denials, o.DenialsMore = r.Denials, r.DenialsMore
+	o.Diagnostics = append([]diag.Diagnostic{}, r.Diagnostics...)
+	if r.Signal != 0 {
+		n := int(r.Signal)
+		o.Exit.Signal = &n
+	}
+	if r.Limit != "" {
+		o.Exit.Limit = &r.Limit
+	}
+	if err != nil {
+		o.Exit.Code = Failure(err)
+		o.Diagnostics = append(o.Diagnostics, Diagnose(err))
+	}
+	return o
 }
 
 // Diagnose gives an error as a diagnostic; one that carries none is a launch

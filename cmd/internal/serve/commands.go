@@ -194,8 +194,8 @@ func (c *connection) launch(b *box, p *startParams, files []*os.File) (*command,
 		cmd.close()
 		closeFiles(files)
 		e := refuse(err)
-		o := outcome.Of(b.prepared, cmd.cmd.Result(), nil)
-		o.Exit.Code, o.Reason = outcome.Failure(err), b.reason
+		o := b.base.Of(cmd.cmd.Result(), nil)
+		o.Exit.Code = outcome.Failure(err)
 		e.Data.Result = o
 		return nil, e
 	}
@@ -317,8 +317,7 @@ func (cmd *command) reap() {
 	}
 	r.TimedOut = r.TimedOut || cmd.late.Load() && r.Signal != 0
 	r.Diagnostics = cmd.box.sandbox.Diagnostics()
-	cmd.outcome = outcome.Of(cmd.box.prepared, r, err)
-	cmd.outcome.Reason = cmd.box.reason
+	cmd.outcome = cmd.box.base.Of(r, err)
 	cmd.cancel()
 	closeFiles(cmd.passed)
 	close(cmd.ended)

@@ -126,7 +126,7 @@ type opened struct {
 }
 
 func (b *box) about() opened {
-	o := outcome.Of(b.prepared, sandbox.Result{Diagnostics: b.sandbox.Diagnostics()}, nil)
+	o := b.base.Of(sandbox.Result{Diagnostics: b.sandbox.Diagnostics()}, nil)
 	return opened{
 		Sandbox: b.id, Backend: o.Backend, PolicyDigest: o.PolicyDigest, Workspace: b.sandbox.Resolved().Workspace(),
 		Claims: o.Claims, Weakened: o.Weakened, Diagnostics: o.Diagnostics,
@@ -182,7 +182,7 @@ func (c *connection) openBox(p Open) (*box, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &box{sandbox: sb, prepared: prepared, reason: p.Reason}, nil
+	return newBox("", sb, prepared, p.Reason), nil
 }
 
 // box finds an open sandbox.

@@ -22,6 +22,7 @@ import (
 	"strconv"
 	"sync"
 
+	"github.com/caisson-sandbox/caisson/cmd/internal/outcome"
 	"github.com/caisson-sandbox/caisson/core/diag"
 	"github.com/caisson-sandbox/caisson/core/plan"
 	"github.com/caisson-sandbox/caisson/core/sandbox"
@@ -69,6 +70,7 @@ type Held struct {
 // connection is one client.
 type connection struct {
 	options Options
+	methods map[string]method
 	out     *writer
 	ctx     context.Context
 	cancel  context.CancelFunc
@@ -107,7 +109,13 @@ type box struct {
 	id       string
 	sandbox  *sandbox.Sandbox
 	prepared *sandbox.Prepared
-	reason   string
+	base     outcome.Outcome // what the results of its commands have in common
+}
+
+func newBox(id string, sb *sandbox.Sandbox, p *sandbox.Prepared, reason string) *box {
+	b := &box{id: id, sandbox: sb, prepared: p, base: outcome.Base(p)}
+	b.base.Reason = reason
+	return b
 }
 
 // Serve serves one client until its messages end, it can no longer be written
@@ -116,11 +124,11 @@ func Serve(ctx context.Context, in io.Reader, out io.Writer, o Options) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	c := &connection{
-		options: o, ctx: ctx, cancel: cancel, out: &writer{w: out, bad: cancel},
+		options: o, methods: methods(), ctx: ctx, cancel: cancel, out: &writer{w: out, bad: cancel},
 		slots: make(chan struct{}, MaxRequests), sandboxes: map[string]*box{}, commands: map[string]*command{},
 	}
 	if h := o.Held; h != nil {
-		c.sandboxes[h.Name] = &box{h.Name, h.Sandbox, h.Prepared, h.Reason}
+		c.sandboxes[h.Name] = newBox(h.Name, h.Sandbox, h.Prepared, h.Reason)
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- c.read(newLines(in)) }() // a read that never ends is left behind
@@ -208,7 +216,7 @@ func methods() map[string]method {
 
 // handle answers one request, or begins to.
 func (c *connection) handle(r request) {
-	m, known := methods()[r.Method]
+	m, known := c.methods[r.Method]
 	switch {
 	case !known:
 		c.fail(r.ID, malformed(codeMethod, "there is no method "+diag.Quote(r.Method), ""))

@@ -47,9 +47,21 @@ export interface Outcome {
   exit: { code: number; signal: number | null; timed_out: boolean; limit: string | null };
   elapsed_ms: number;
   usage: { user_ms: number; system_ms: number; max_rss: number };
-  denials: { operation: string; target: string; rule: string; grant: Grant | null }[] | null;
+  denials: Denial[] | null;
+  denials_more?: number;
   diagnostics: Diagnostic[];
   reason?: string;
+}
+
+/** One act that was refused inside. */
+export interface Denial {
+  source: string;
+  operation: string;
+  target: string;
+  escaped?: boolean;
+  count: number;
+  rule: Record<string, unknown>;
+  grant: Grant | null;
 }
 
 /** What the policy means for a path, host or socket. */
