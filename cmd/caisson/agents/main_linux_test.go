@@ -28,8 +28,8 @@ const base = "CAISSON_AGENTS_BASE"
 
 // TestMain is the command itself where the executable of the tests is called so.
 func TestMain(m *testing.M) {
+	conformance.Main(sandbox.Backends()...)
 	if filepath.Base(os.Args[0]) == "caisson" {
-		conformance.Main(sandbox.Backends()...)
 		os.Exit(cli.Main(os.Args[1:]))
 	}
 	flag.Parse()

@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package agents
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/caisson-sandbox/caisson/cmd/internal/outcome"
+	"github.com/caisson-sandbox/caisson/cmd/internal/serve"
+	"github.com/caisson-sandbox/caisson/conformance"
+	"github.com/caisson-sandbox/caisson/core/guarantee"
+	"github.com/caisson-sandbox/caisson/core/sandbox"
+)
+
+// TestConformance judges sandboxes that a client holds through caisson serve. The
+// cases of terminals and of passed descriptors are about callers that have them to
+// give; this one has messages.
+func TestConformance(t *testing.T) {
+	if testing.Short() {
+		t.Skip("SKIPPED: it takes a minute")
+	}
+	workspace(t) // skips where there is no sandbox
+	conformance.Test(t, conformance.Config{
+		Target: serveTarget{}, Quick: true, Parallel: 2, Work: os.Getenv(base), Timeout: 4 * patience,
+		Guarantees: []string{
+			string(guarantee.WriteConfined), string(guarantee.WriteProtected), string(guarantee.ReadHidden), string(guarantee.NetOffline),
+			string(guarantee.UnixConfined), string(guarantee.OutsideUntouchable), string(guarantee.NoPrivs), string(guarantee.EnvScrubbed),
+		},
+	})
+}
+
+// serveTarget opens each sandbox through a caisson serve of its own.
+type serveTarget struct{}
+
+func (serveTarget) Info(context.Context) (conformance.Info, error) {
+	return conformance.Info{Name: "serve", Kind: "backend", Has: []conformance.Need{conformance.NeedMany}}, nil
+}
+
+func (serveTarget) Open(_ context.Context, s conformance.Spec) (conformance.Sandbox, error) {
+	cmd := exec.Command(program(), "serve")
+	cmd.Dir, cmd.Env = s.Workspace, s.Environ
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	sb := &serveSandbox{spec: s, cmd: cmd, in: in, outputs: map[string]map[string]*os.File{}}
+	sb.client = serve.NewClient(out, func(line []byte, _ []*os.File) error {
+		_, err := in.Write(line)
+		return err
+	}, sb.output)
+	if err := sb.open(); err != nil {
+		sb.Close()
+		return nil, err
+	}
+	return sb, nil
+}
+
+type serveSandbox struct {
+	spec   conformance.Spec
+	cmd    *exec.Cmd
+	in     io.Closer
+	client *serve.Client
+	opened struct {
+		Sandbox string
+		Claims  guarantee.Set
+	}
+	closing sync.Once
+
+	mu      sync.Mutex
+	outputs map[string]map[string]*os.File // by command and stream
+	early   []piece                        // of commands that are not known yet
+}
+
+type piece struct {
+	command, stream string
+	data            []byte
+}
+
+func (s *serveSandbox) open() error {
+	if err := s.client.Call("initialize", map[string]int{"protocol": serve.Protocol}, nil); err != nil {
+		return err
+	}
+	var flags []string
+	for flag, list := range map[string][]string{"--write": s.spec.Write, "--protect": s.spec.Protect, "--hide": s.spec.Hide} {
+		for _, path := range list {
+			flags = append(flags, flag, path)
+		}
+	}
+	err := s.client.Call("sandbox.open", map[string]any{
+		"workspace": []string{s.spec.Workspace}, "flags": append([]string{}, flags...),
+		"policy": map[string]any{"version": 1, "caches": map[string]string{"mode": "off"}},
+	}, &s.opened)
+	var refusal *sandbox.Refusal
+	if errors.As(err, &refusal) {
+		return &conformance.RefusedError{Reason: err.Error()}
+	}
+	return err
+}
+
+func (s *serveSandbox) Claims() guarantee.Set { return s.opened.Claims }
+
+func (s *serveSandbox) Close() error {
+	s.closing.Do(func() {
+		s.in.Close()
+		_ = s.cmd.Wait() // it may have been killed by a case
+	})
+	return nil
+}
+
+// output writes what commands wrote to the files of the case.
+func (s *serveSandbox) output(command, stream string, data []byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	files, known := s.outputs[command]
+	if !known {
+		s.early = append(s.early, piece{command, stream, data})
+		return
+	}
+	if f := files[stream]; f != nil {
+		_, _ = f.Write(data) // the case may have closed it
+	}
+}
+
+func (s *serveSandbox) Start(_ context.Context, c conformance.Command) (conformance.Process, error) {
+	p := &serveProcess{sandbox: s, ended: make(chan struct{})}
+	params := map[string]any{"sandbox": s.opened.Sandbox, "argv": c.Args, "dir": s.spec.Workspace, "stdin": c.Stdin != nil}
+	if err := s.client.Call("command.start", params, &p.started); err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	s.outputs[p.started.Command] = map[string]*os.File{"stdout": copyOf(c.Stdout), "stderr": copyOf(c.Stderr)}
+	early := s.early
+	s.early = nil
+	s.mu.Unlock()
+	for _, e := range early {
+		s.output(e.command, e.stream, e.data)
+	}
+	go p.watch()
+	if in := copyOf(c.Stdin); in != nil {
+		go p.feed(in)
+	}
+	return p, nil
+}
+
+// copyOf is a descriptor of our own: those of a case are closed when it pleases.
+func copyOf(f *os.File) *os.File {
+	if f == nil {
+		return nil
+	}
+	fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 3)
+	if err != nil {
+		return nil
+	}
+	return os.NewFile(uintptr(fd), f.Name())
+}
+
+type serveProcess struct {
+	sandbox *serveSandbox
+	started struct {
+		Command string `json:"command"`
+	}
+	ended   chan struct{} // closed when the next two are set
+	outcome outcome.Outcome
+	err     error
+}
+
+func (p *serveProcess) feed(in *os.File) {
+	defer in.Close()
+	buf := make([]byte, 32<<10)
+	for {
+		n, err := in.Read(buf)
+		m := map[string]any{"command": p.started.Command, "data": buf[:n], "eof": err != nil}
+		if failed := p.sandbox.client.Call("command.stdin", m, nil); failed != nil || err != nil {
+			return
+		}
+	}
+}
+
+// watch waits for the end, and closes the streams with it: cases read until then.
+func (p *serveProcess) watch() {
+	p.err = p.sandbox.client.Call("command.wait", p.started, &p.outcome)
+	p.sandbox.mu.Lock()
+	for _, f := range p.sandbox.outputs[p.started.Command] {
+		if f != nil {
+			f.Close()
+		}
+	}
+	p.sandbox.outputs[p.started.Command] = map[string]*os.File{}
+	p.sandbox.mu.Unlock()
+	close(p.ended)
+}
+
+func (p *serveProcess) Wait() (conformance.Exit, error) {
+	<-p.ended
+	return conformance.Exit{Code: p.outcome.Exit.Code}, p.err
+}
+
+func (p *serveProcess) Signal(s os.Signal) error {
+	n, ok := s.(syscall.Signal)
+	if !ok {
+		return errors.ErrUnsupported
+	}
+	name := strings.TrimPrefix(unix.SignalName(n), "SIG")
+	return p.sandbox.client.Call("command.signal", map[string]string{"command": p.started.Command, "signal": name}, nil)
+}
+
+// Kill kills the command, as that of a backend in this process does.
+func (p *serveProcess) Kill() error { return p.Signal(syscall.SIGKILL) }
