@@ -28,7 +28,8 @@ docs/serve.md says how. With the end of the input, or when nobody reads the outp
 any more, everything ends that was started.`,
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			ctx, stop := signal.NotifyContext(c.Context(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+			// SIGPIPE would end this process at once, before it has tidied up.
+			ctx, stop := signal.NotifyContext(c.Context(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE)
 			defer stop()
 			p.serving = true
 			return serve.Serve(watchReader(ctx, p.stdout), p.stdin, p.stdout, serve.Options{
