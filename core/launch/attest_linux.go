@@ -53,7 +53,7 @@ func (e *entering) attest(words []uint64, p *plan.Plan) error {
 		case plan.Namespaces:
 			holds = words[attestParent] == 0
 		case plan.Landlock:
-			holds = !p.Fenced() || words[attestReads] != 0 && words[attestWrites] == 0
+			holds = !p.Fenced() || words[attestReads] != stageFailed && words[attestWrites] == stageFailed
 		}
 		switch step.(type) {
 		case plan.Privileges, plan.Seccomp, plan.Limits:

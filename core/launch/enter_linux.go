@@ -47,7 +47,9 @@ func enterProgram(p *plan.Plan, kinds int, filter []seccomp.Instruction, c spec)
 	e := &entering{control: c.std, steps: len(p.Steps)}
 	e.step = -1
 	e.report = e.control
-	e.message = e.words(append([]arg{num(msgAttest)}, make([]arg, attestWords+1+len(p.Steps)/64)...)...)
+	words := append([]arg{num(msgAttest)}, make([]arg, attestWords+1+len(p.Steps)/64)...)
+	words[1+attestReads], words[1+attestWrites] = arg{value: stageFailed}, arg{value: stageFailed}
+	e.message = e.words(words...)
 	image := e.control + 1 + kinds
 	e.call("keep the listed descriptors only", unix.SYS_CLOSE_RANGE, num(image), num(1<<32-1), num(0))
 	// A key pressed now reaches this process too. Were it to die between the

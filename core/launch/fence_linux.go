@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -276,8 +277,8 @@ func (s *Sandbox) endFence() {
 	}
 }
 
-// killInside kills what is in the sandbox: everything, where signals of the
-// outer domain cannot leave it, else the commands and their descendants.
+// killInside kills what is in the sandbox: everything at once, where signals of
+// the outer domain cannot leave it, else the commands and whatever is found.
 func (s *Sandbox) killInside() {
 	if s.fence.scoped && s.fence.ender != 0 { // started, so the scope was seen to hold
 		s.fence.agent.do(func() { _ = unix.Kill(-1, unix.SIGKILL) })
@@ -291,6 +292,15 @@ func (s *Sandbox) killInside() {
 	s.fence.mu.Unlock()
 	for _, p := range live {
 		_ = p.Kill()
+	}
+	entries, err := os.ReadDir("/proc")
+	if err != nil {
+		return
+	}
+	for _, e := range entries {
+		if pid, err := strconv.Atoi(e.Name()); err == nil {
+			s.signalInside(pid, unix.SIGKILL)
+		}
 	}
 }
 
