@@ -35,7 +35,8 @@ import (
 // number can be named by the commands, and with it the caller could be traced.
 type fence struct {
 	agent   *thread  // the sandbox's thread
-	scoped  bool     // signals cannot leave the outer domain
+	scoped  bool     // the plan has Landlock keep signals in the outer domain
+	apart   bool     // the agent is in the outer domain, and what is outside was seen to be out of its reach
 	nursery int      // pid
 	births  *control // to the nursery
 	ender   int      // pid, 0: none
@@ -80,6 +81,10 @@ func (s *Sandbox) makeFenced() (err error) {
 	}
 	if err = f.enterOuter(); err != nil {
 		return err
+	}
+	if f.apart = true; f.holds(s.init) { // the anchor is outside
+		f.apart = false
+		return errors.New("Landlock does not keep the sandbox apart from what is outside")
 	}
 	if f.scoped {
 		if f.agent.do(func() { err = s.startEnder() }); err != nil {
@@ -277,10 +282,33 @@ func (s *Sandbox) endFence() {
 	}
 }
 
+// How far signals of the agent go.
+type reach int
+
+const (
+	reachAnything reach = iota // nothing keeps them in: none may be sent
+	reachAlike                 // what is inside is found one by one
+	reachInside                // exactly what is inside
+)
+
+func (f *fence) reach() reach {
+	switch {
+	case !f.apart:
+		return reachAnything
+	case f.scoped:
+		return reachInside
+	}
+	return reachAlike
+}
+
 // killInside kills what is in the sandbox: everything at once, where signals of
-// the outer domain cannot leave it, else the commands and whatever is found.
+// the agent cannot leave it, else the commands and whatever is found. Before the
+// agent is apart nothing was started, and nothing may be killed.
 func (s *Sandbox) killInside() {
-	if s.fence.scoped && s.fence.ender != 0 { // started, so the scope was seen to hold
+	switch s.fence.reach() {
+	case reachAnything:
+		return
+	case reachInside:
 		s.fence.agent.do(func() { _ = unix.Kill(-1, unix.SIGKILL) })
 		return
 	}
@@ -314,7 +342,7 @@ func (f *fence) drop(p *Process) {
 // agent may signal, or look at, what is in its own domain or in one inside it;
 // and itself, the caller.
 func (f *fence) holds(pid int) (inside bool) {
-	if pid == os.Getpid() {
+	if pid == os.Getpid() || !f.apart {
 		return false
 	}
 	f.agent.do(func() {

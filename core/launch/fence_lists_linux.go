@@ -220,11 +220,12 @@ func around(name string, except []string) ([]found, error) {
 		return nil
 	}
 	if len(except) > 0 {
-		return list, walk(name, except)
+		err := walk(name, except)
+		return list, err
 	}
 	var st unix.Stat_t
 	if err := unix.Lstat(name, &st); err != nil {
-		return nil, fmt.Errorf("%w: %s: %w", ErrChanged, name, err)
+		return []found{{name, true}}, nil // the list will not find it and says so
 	}
 	return []found{{name, st.Mode&unix.S_IFMT == unix.S_IFDIR}}, nil
 }

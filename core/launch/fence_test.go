@@ -187,7 +187,37 @@ func TestAround(t *testing.T) {
 			t.Errorf("%q: %q, want %q", c.except, got, c.want)
 		}
 	}
-	if _, err := around(filepath.Join(dir, "gone"), nil); !errors.Is(err, ErrChanged) {
-		t.Errorf("a path that is gone: %v", err)
+	if list, err := around(filepath.Join(dir, "gone"), nil); err != nil || len(list) != 1 {
+		t.Errorf("a path that is gone: %v %v", list, err)
+	}
+}
+
+// TestFenceChanged: a writable path that is gone stops the launch.
+func TestFenceChanged(t *testing.T) {
+	p := fencePlan(filepath.Join(t.TempDir(), "gone"), true)
+	if s, err := Open(context.Background(), p, Options{StateDir: t.TempDir()}); !errors.Is(err, ErrChanged) {
+		if err == nil {
+			s.Close()
+		}
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestFenceReach: while the agent is not apart from what is outside, its signals
+// would reach that, so nobody is taken for one inside and nothing is killed. The
+// test asks and kills nothing: were it wrong, it would end the machine's work.
+func TestFenceReach(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		apart, scoped bool
+		want          reach
+	}{{false, true, reachAnything}, {false, false, reachAnything}, {true, true, reachInside}, {true, false, reachAlike}} {
+		f := &fence{apart: c.apart, scoped: c.scoped}
+		if got := f.reach(); got != c.want {
+			t.Errorf("%+v: %d", c, got)
+		}
+		if !c.apart && f.holds(1) {
+			t.Errorf("%+v: process 1 is inside", c)
+		}
 	}
 }

@@ -34,6 +34,10 @@ func Syscalls(p *plan.Plan) (string, error) {
 		text, err := wrappedSyscalls(step, s.filter)
 		return text + filterText(s.filter, p.Arch), err
 	}
+	if p.Fenced() {
+		text, err := s.fencedSyscalls()
+		return text + filterText(s.filter, p.Arch), err
+	}
 	first, err := setupProgram(p, callerIDs{os.Geteuid(), os.Getegid()}, "")
 	if err != nil {
 		return "", err
@@ -50,6 +54,35 @@ func Syscalls(p *plan.Plan) (string, error) {
 	b.WriteString("\n# each command\n")
 	command.print(&b, p.Steps)
 	return b.String() + filterText(s.filter, p.Arch), nil
+}
+
+// fencedSyscalls prints the lists of a plan without namespaces: those of what
+// stands around the commands, and that of a command.
+func (s *Sandbox) fencedSyscalls() (string, error) {
+	var rules plan.Landlock
+	for _, step := range s.plan.Steps {
+		if st, ok := step.(plan.Landlock); ok {
+			rules = st
+		}
+	}
+	nursery, err := nurseryProgram(s.plan, rules, "")
+	if err != nil {
+		return "", err
+	}
+	command, err := enterProgram(s.plan, 0, s.filter, spec{
+		paths: []string{"CMD"}, argv: []string{"CMD"}, dir: "/", std: 3, terminal: -1, ownGroup: s.ownGroup, alone: true,
+	})
+	if err != nil {
+		return "", err
+	}
+	var b strings.Builder
+	b.WriteString("# the process that kills what is inside when the caller is gone\n")
+	enderProgram(0).print(&b, nil)
+	b.WriteString("\n# the process that forks the commands\n")
+	nursery.print(&b, s.plan.Steps)
+	b.WriteString("\n# each command\n")
+	command.print(&b, s.plan.Steps)
+	return b.String(), nil
 }
 
 func filterText(filter []seccomp.Instruction, arch string) string {

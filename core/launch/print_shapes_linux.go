@@ -98,6 +98,12 @@ func shapeOf(nr int) callShape {
 		return callShape{"fcntl", 3, ""}
 	case unix.SYS_DUP3:
 		return callShape{"dup3", 3, ""}
+	case unix.SYS_RECVMSG:
+		return callShape{"recvmsg", 3, ""}
+	case unix.SYS_KILL:
+		return callShape{"kill", 2, ""}
+	case unix.SYS_EXECVEAT:
+		return callShape{"execveat", 5, "1"}
 	case unix.SYS_LSEEK:
 		return callShape{"lseek", 3, ""}
 	case unix.SYS_EXECVE:
