@@ -47,12 +47,11 @@ func offers(f Facts) guarantee.Set {
 }
 
 // unoffered says of each guarantee that is not offered why not.
-func unoffered(f Facts) []plan.Unmet {
+func unoffered(f Facts, have guarantee.Set, why func(Facts, guarantee.ID) plan.Unmet) []plan.Unmet {
 	var list []plan.Unmet
-	have := offers(f)
 	for _, info := range guarantee.All() {
 		if _, ok := have[info.ID]; !ok {
-			list = append(list, unmet(f, info.ID))
+			list = append(list, why(f, info.ID))
 		}
 	}
 	return list

@@ -61,17 +61,6 @@ func fenceOffers(f Facts) guarantee.Set {
 	return s
 }
 
-func fenceUnoffered(f Facts) []plan.Unmet {
-	var list []plan.Unmet
-	have := fenceOffers(f)
-	for _, info := range guarantee.All() {
-		if _, ok := have[info.ID]; !ok {
-			list = append(list, fenceUnmet(f, info.ID))
-		}
-	}
-	return list
-}
-
 // fenceClaims returns what a plan upholds and which needed guarantees it does
 // not. served are the readable file systems that somebody else answers.
 func fenceClaims(f Facts, r *policy.Resolved, served []mount) (guarantee.Set, []plan.Unmet) {

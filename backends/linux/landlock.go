@@ -35,7 +35,7 @@ func (l *landlocked) Probe(ctx context.Context) (backend.Report, error) {
 	if err != nil {
 		return backend.Report{}, fmt.Errorf("write the facts of this host: %w", err)
 	}
-	return backend.Report{Usable: f.fenceObstacle() == nil, Offers: fenceOffers(f), Unmet: fenceUnoffered(f), Facts: raw}, nil
+	return backend.Report{Usable: f.fenceObstacle() == nil, Offers: fenceOffers(f), Unmet: unoffered(f, fenceOffers(f), fenceUnmet), Facts: raw}, nil
 }
 
 // Prepare makes the plan. Where the host is not usable the plan is made all

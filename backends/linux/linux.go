@@ -68,7 +68,7 @@ func (n *namespaces) Probe(ctx context.Context) (backend.Report, error) {
 		return backend.Report{}, fmt.Errorf("write the facts of this host: %w", err)
 	}
 	n.last.Store(&probed{facts: f, raw: raw})
-	return backend.Report{Usable: f.obstacle() == nil, Offers: offers(f), Unmet: unoffered(f), Facts: raw}, nil
+	return backend.Report{Usable: f.obstacle() == nil, Offers: offers(f), Unmet: unoffered(f, offers(f), unmet), Facts: raw}, nil
 }
 
 // Prepare makes the plan. Where the host is not usable the plan is made all
