@@ -21,6 +21,7 @@ const (
 	AttestFailed     Code = "attest-failed"
 	DescriptorDenied Code = "descriptor-denied"
 	ResultInvalid    Code = "result-invalid"
+	AuditFailed      Code = "audit-failed"
 	OwnFilesExposed  Code = "own-files-exposed"
 	LinkUntrusted    Code = "link-untrusted"
 	AlreadyConfined  Code = "already-confined"
@@ -84,6 +85,7 @@ func Codes() []CodeInfo {
 		{AttestFailed, true, "what was applied differs from the plan"},
 		{DescriptorDenied, true, "a descriptor of the caller cannot be passed in safely"},
 		{ResultInvalid, true, "the result file cannot be opened safely"},
+		{AuditFailed, true, "an audit file that the policy names cannot be opened safely or written"},
 		{OwnFilesExposed, true, "caisson's own files lie in a writable root"},
 		{LinkUntrusted, true, "a path that widens the policy leads through a symbolic link that a command could have made"},
 		{AlreadyConfined, true, "caisson runs inside a caisson sandbox already"},

@@ -48,7 +48,7 @@ func (b *broker) tellInternet(socket int, addr []byte, errno unix.Errno) {
 	}
 	switch {
 	case to.Addr().IsLoopback() || to.Addr().IsUnspecified():
-		if errno != unix.ECONNREFUSED || a.Act == ActLookup {
+		if a.Act == ActLookup || errno != unix.ECONNREFUSED && !(errno == unix.EINPROGRESS && failsSoon(socket)) {
 			return
 		}
 		if b.looks.Add(1) > maxLooks {
@@ -61,6 +61,14 @@ func (b *broker) tellInternet(socket int, addr []byte, errno unix.Errno) {
 		return
 	}
 	b.told(a)
+}
+
+// failsSoon reports whether a connect in progress has failed. On a loopback that
+// is known at once; to poll does not take the error from the command.
+func failsSoon(socket int) bool {
+	fds := []unix.PollFd{{Fd: int32(socket), Events: unix.POLLOUT}}
+	n, err := unix.Poll(fds, 1)
+	return err == nil && n > 0 && fds[0].Revents&unix.POLLERR != 0
 }
 
 // internetAddress reads a struct sockaddr_in or sockaddr_in6.

@@ -26,6 +26,7 @@ extends = "read-only"
 workspace = [".", "~/src/[a]{b}"]
 require = ["proc.outside.hidden"]
 allow-weaker = ["net.offline"]
+audit = ["~/audit.jsonl"]
 final = ["network.mode"]
 
 [files]
@@ -73,6 +74,7 @@ func TestDecodeEverySetting(t *testing.T) {
 		Env:    Env{Inherit: "all", Pass: []string{"AWS_PROFILE"}, Set: map[string]string{"CI": "1", "EMPTY": ""}},
 		Caches: Caches{Mode: "off"},
 		Limits: Limits{Time: 10 * time.Minute, Memory: 4 << 30, Processes: 512},
+		Audit:  []string{"~/audit.jsonl"},
 		Final:  []string{"network.mode"},
 	}
 	got, err := Decode("p.toml", []byte(everySetting))
@@ -109,7 +111,7 @@ func TestDecodeEverySetting(t *testing.T) {
 			}
 		}
 	}
-	if e := got.entries("files.protect")[3]; e.Origin != (Origin{File: "p.toml", Line: 11, Column: 12}) {
+	if e := got.entries("files.protect")[3]; e.Origin != (Origin{File: "p.toml", Line: 12, Column: 12}) {
 		t.Errorf("origin of vendor: %+v", e.Origin)
 	}
 }

@@ -322,3 +322,21 @@ func TestManyEntriesAreQuick(t *testing.T) {
 		t.Errorf("%d entries", n)
 	}
 }
+
+// TestAuditOfTheSystemStays: nobody takes an audit file of the system's away, and
+// a project adds none.
+func TestAuditOfTheSystemStays(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.write("etc/policy.toml", "audit = ['/var/log/a.jsonl']")
+	s.write("config/policy.toml", "audit = ['~/b.jsonl']")
+	if p := s.load(); !slices.Equal(p.Audit, []string{"/var/log/a.jsonl", "~/b.jsonl"}) {
+		t.Errorf("%q", p.Audit)
+	}
+	p, err := s.UnderSystem(Standard("/ws"))
+	if err != nil || !slices.Equal(p.Audit, []string{"/var/log/a.jsonl"}) {
+		t.Errorf("%q, %v", p.Audit, err)
+	}
+	s.write("ws/.caisson.toml", "audit = ['/tmp/c.jsonl']")
+	s.refuses(diag.PolicyInvalid, filepath.Join(s.dir, "ws/.caisson.toml")+":2:10: audit: a project file cannot set this, trusted or not; set it in the user policy, or with a flag")
+}

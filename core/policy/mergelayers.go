@@ -55,6 +55,7 @@ func mergeLayers(low, high Policy, project bool) Policy {
 		Memory:    cmp.Or(high.Limits.Memory, low.Limits.Memory),
 		Processes: cmp.Or(high.Limits.Processes, low.Limits.Processes),
 	}
+	out.Audit = union(low.Audit, high.Audit)
 	out.Final = union(low.Final, high.Final)
 	out.Tmp = cmp.Or(high.Tmp, low.Tmp)
 	out.WorkspaceAnyway = low.WorkspaceAnyway || high.WorkspaceAnyway

@@ -33,6 +33,7 @@ type Policy struct {
 	Env         Env            `json:"env,omitzero"`
 	Caches      Caches         `json:"caches,omitzero"`
 	Limits      Limits         `json:"limits,omitzero"`
+	Audit       []string       `json:"audit,omitempty"` // files that each command is noted in
 	Final       []string       `json:"final,omitempty"` // system layer only
 
 	// Tmp is the directory of --tmp: the sandbox's temporary directory, kept

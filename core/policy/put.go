@@ -62,6 +62,8 @@ func (p *Policy) put(flag, setting, text string) error {
 		p.Env.Set = set
 	case "caches.mode":
 		p.Caches.Mode = text
+	case "audit":
+		p.Audit = added(p.Audit, text)
 	case "limits.time", "limits.memory", "limits.processes":
 		if err = p.Limits.put(setting, text); err == nil {
 			text = p.values(setting)[0]

@@ -93,7 +93,11 @@ func (p Policy) Resolve(h Host) (*Resolved, []diag.Diagnostic, error) {
 	if err := r.checkLinks(); err != nil {
 		return nil, nil, err
 	}
-	resolved := &Resolved{data: data}
+	audit, err := r.auditFiles()
+	if err != nil {
+		return nil, nil, err
+	}
+	resolved := &Resolved{data: data, audit: audit}
 	if err := r.checkRoots(resolved); err != nil {
 		return nil, nil, err
 	}
@@ -154,6 +158,21 @@ func (r *resolver) network() Network {
 	n.Loopback, n.Publish = slices.Clone(n.Loopback), slices.Clone(n.Publish)
 	n.Unix = r.sockets
 	return n
+}
+
+// auditFiles returns the paths of audit files, made absolute.
+func (r *resolver) auditFiles() ([]string, error) {
+	var files []string
+	for _, e := range r.policy.entries("audit") {
+		paths, err := r.paths(e)
+		if err != nil {
+			return nil, err
+		}
+		for _, p := range paths {
+			files = added(files, p)
+		}
+	}
+	return files, nil
 }
 
 // cacheDir is where the caches of the first workspace are kept. The name is a

@@ -65,7 +65,8 @@ type Rule struct {
 // Resolved is a policy made absolute for one host. Only Resolve and
 // DecodeResolved make one. It is immutable and safe for concurrent use.
 type Resolved struct {
-	data resolvedData
+	data  resolvedData
+	audit []string // no part of what a backend plans for
 }
 
 // resolvedData is the canonical JSON form of a Resolved.
@@ -143,6 +144,11 @@ func (r *Resolved) Home() string { return r.data.Home }
 // Final reports whether the system policy pins a setting, such as
 // "network.allow".
 func (r *Resolved) Final(setting string) bool { return slices.Contains(r.data.Final, setting) }
+
+// Audit returns the files that each command is noted in, absolute, with links not
+// followed: whoever opens one looks where they lead. None are known of a policy
+// that was decoded.
+func (r *Resolved) Audit() []string { return r.audit }
 
 // Own returns where caisson's own files are, present or not: its state first.
 // No rule makes one writable but CacheDir.

@@ -92,6 +92,8 @@ func settings() []setting {
 			"How much memory the sandbox may use, in bytes or like 4GiB."},
 		{"limits.processes", one, plain, compared,
 			"How many processes and threads the sandbox may have at once."},
+		{"audit", many, path, never,
+			"Files that every command is noted in; nothing runs while one cannot be written. User and system files only."},
 		{"final", many, plain, never,
 			"Settings that no later layer may change. System file only."},
 	}
@@ -177,6 +179,8 @@ func (p *Policy) values(setting string) []string {
 		return pairs
 	case "caches.mode":
 		return nonEmpty(p.Caches.Mode)
+	case "audit":
+		return p.Audit
 	case "final":
 		return p.Final
 	case "limits.time":

@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/caisson-sandbox/caisson/core/audit"
 	"github.com/caisson-sandbox/caisson/core/diag"
 	"github.com/caisson-sandbox/caisson/core/launch"
 )
@@ -71,6 +72,7 @@ type Cmd struct {
 	process *launch.Process
 	streams streams
 	denied  *denials
+	noted   audit.Record // of its start
 	began   time.Time
 	before  launch.Reached
 	after   launch.Reached
@@ -142,6 +144,10 @@ func (c *Cmd) start() error {
 	}
 	c.denied = newDenials(c.sandbox.prepared.options.Denied)
 	c.before = c.sandbox.box.Reached()
+	if c.noted, err = c.sandbox.auditor.start(args); err != nil {
+		c.sandbox.leave()
+		return err
+	}
 	process, err := c.sandbox.box.Start(c.ctx, launch.Command{
 		Path: c.Path, Args: args, Env: c.environ(dir), Dir: dir, Files: files, Foreground: c.Foreground, OwnGroup: c.OwnGroup, NewSession: c.NewSession,
 		Attempted: c.sandbox.attempted(c.denied),
@@ -149,6 +155,7 @@ func (c *Cmd) start() error {
 	c.streams.started()
 	if err != nil {
 		c.sandbox.leave()
+		_ = c.sandbox.auditor.end(c.noted, Result{Code: -1}) // why it was not started comes first
 		return err
 	}
 	c.process = process
@@ -242,6 +249,9 @@ func (c *Cmd) Wait() error {
 		c.sandbox.fill(&c.result, c.status, errors.Is(w.err, context.DeadlineExceeded))
 		c.sandbox.setDenials(&c.result, c.denied)
 		err = c.result.err()
+	}
+	if failed := c.sandbox.auditor.end(c.noted, c.result); failed != nil {
+		err = failed
 	}
 	if err == nil && w.err != nil {
 		err = w.err

@@ -291,6 +291,11 @@ func TestDeniedConnects(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer tcp.Close()
+	waitless, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer waitless.Close()
 	sb, dir := open(t, nil, nil)
 	r := denials(t, sb, dir, `cat > c.py <<'E'
 import socket, sys
@@ -303,11 +308,12 @@ go(socket.AF_INET, ("127.0.0.1", int(sys.argv[2])))
 go(socket.AF_INET, ("192.0.2.1", 443))
 go(socket.AF_INET6, ("2001:db8::1", 443))
 go(socket.AF_INET, ("127.0.0.1", 1))
+s = socket.socket(); s.setblocking(False); s.connect_ex(("127.0.0.1", int(sys.argv[3])))
 E
-python3 c.py "$1" "$2"`, path, fmt.Sprint(tcp.Addr().(*net.TCPAddr).Port))
-	want := []string{"unix:" + path, "net:" + tcp.Addr().String(), "net:192.0.2.1:443", "net:[2001:db8::1]:443"}
+python3 c.py "$1" "$2" "$3"`, path, fmt.Sprint(tcp.Addr().(*net.TCPAddr).Port), fmt.Sprint(waitless.Addr().(*net.TCPAddr).Port))
+	want := []string{"unix:" + path, "net:" + tcp.Addr().String(), "net:" + waitless.Addr().String(), "net:192.0.2.1:443", "net:[2001:db8::1]:443"}
 	for _, target := range want {
-		if d := named(r, "connect", target); d == nil || d.Source != "broker" || d.Remedy == "" {
+		if d := named(r, "connect", target); d == nil || d.Source != "broker" || d.Remedy == "" || d.Grant == nil || d.Layer != "standard" {
 			t.Errorf("%s: %+v", target, d)
 		}
 	}

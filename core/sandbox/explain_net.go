@@ -21,7 +21,7 @@ func (p *Prepared) explainNet(target, address string) (Explanation, error) {
 	}
 	n := p.Resolved.Network()
 	reach := n.Mode == policy.Online
-	e := Explanation{Target: target, Reach: &reach, Rule: policy.RuleRef{Access: string(n.Mode), Origin: policy.Origin{File: "network.mode"}}}
+	e := Explanation{Target: target, Reach: &reach, Rule: policy.RuleRef{Access: string(n.Mode), Origin: p.settingOrigin("network.mode", string(n.Mode))}}
 	addr, _ := host.Addr()
 	local := host.String() == "localhost" || addr.IsLoopback()
 	switch {
@@ -79,7 +79,7 @@ func (p *Prepared) allowWith(e *Explanation, setting string, kind diag.GrantKind
 
 // settingOrigin says where a value of a setting was written.
 func (p *Prepared) settingOrigin(setting, value string) policy.Origin {
-	for _, s := range p.policy.Settings() {
+	for _, s := range p.merged.Settings() {
 		if s.Name == setting && s.Value == value {
 			return s.Origin
 		}

@@ -40,6 +40,7 @@ func (s *Sandbox) serve() error {
 	if err != nil {
 		return err
 	}
+	config.Decided = s.decided
 	published, err := listenLocal(step.Publish)
 	if err != nil {
 		return err
@@ -78,7 +79,7 @@ func (p *Prepared) egressConfig() (egress.Config, error) {
 	}
 	return egress.Config{
 		List: list, Origin: p.originOf, Final: p.Resolved.Final("network.allow"),
-		Decided: p.options.Egress, Upstream: upstream,
+		Upstream: upstream,
 	}, nil
 }
 
@@ -131,9 +132,7 @@ func (s *Sandbox) relayOut(l net.Listener, addr *net.TCPAddr) {
 		return c, err
 	}
 	s.egress.Relay(l, dial, func(err error) {
-		if told := s.prepared.options.Egress; told != nil {
-			told(egress.Relayed(families[0], addr.Port, err))
-		}
+		s.decided(egress.Relayed(families[0], addr.Port, err))
 	})
 }
 

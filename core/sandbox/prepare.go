@@ -26,7 +26,8 @@ type Prepared struct {
 	Backend  backend.Info
 	Notes    []diag.Diagnostic // findings that do not stand in the way
 
-	policy   policy.Policy
+	policy   policy.Policy // as it was asked for
+	merged   policy.Policy // with the system's
 	options  Options
 	stateDir string
 }
@@ -60,7 +61,7 @@ func Prepare(ctx context.Context, p policy.Policy, o *Options) (*Prepared, error
 		return nil, err
 	}
 	prepared.Resolved, prepared.Notes = resolved, notes
-	prepared.stateDir = host.OwnDirs().State
+	prepared.merged, prepared.stateDir = p, host.OwnDirs().State
 	return prepared, prepared.choose(ctx)
 }
 

@@ -70,6 +70,9 @@ type Options struct {
 	// Terminal is the path of the caller's terminal; "" means the one that the
 	// standard streams of this process are connected to, if any.
 	Terminal string
+	// Reason goes into the records of audit files, as whoever runs the commands
+	// gives it.
+	Reason string
 }
 
 // Sandbox is an open sandbox. Its methods may be called from any goroutine.
@@ -79,6 +82,7 @@ type Sandbox struct {
 	base     []string // what commands inherit, before the edits of the plan
 	report   func(diag.Diagnostic)
 	denied   *denials       // by the watch
+	auditor  *auditor       // nil where no audit file is named
 	limit    *time.Timer    // the time limit, nil without one
 	caches   *caches.Keeper // of the private store, nil without one
 	egress   *egress.Proxy  // nil where the plan has no way out
@@ -140,13 +144,19 @@ func (p *Prepared) open(ctx context.Context) (*Sandbox, error) {
 	if terminal == "" {
 		terminal = findTerminal()
 	}
+	var err error
+	if s.auditor, err = p.openAudit(); err != nil {
+		return nil, err
+	}
 	box, err := launch.Open(ctx, p.Plan, launch.Options{Terminal: terminal, StateDir: p.stateDir, Report: s.found, Prove: p.proof()})
 	if err != nil {
+		s.auditor.close()
 		return nil, err
 	}
 	s.box = box
 	if err := s.serve(); err != nil {
 		_ = box.Close() // the first error is the one to read
+		s.auditor.close()
 		return nil, err
 	}
 	s.caches = p.keepCaches()
@@ -199,6 +209,7 @@ func (s *Sandbox) Close() error {
 		}
 		s.closeErr = s.box.Close()
 		s.caches.Stop()
+		s.auditor.close()
 	})
 	return s.closeErr
 }

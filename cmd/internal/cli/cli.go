@@ -65,6 +65,7 @@ func commands() []command {
 		{"plan", outcome.Refused, (*program).planCommand},
 		{"explain", statusMisuse, (*program).explainCommand},
 		{"policy", statusMisuse, (*program).policyCommand},
+		{"audit", statusMisuse, (*program).auditCommand},
 		{"doctor", statusMisuse, (*program).doctorCommand},
 		{"backends", statusMisuse, (*program).backendsCommand},
 		{"plugin", statusMisuse, (*program).pluginCommand},
@@ -168,6 +169,29 @@ func (p *program) root(list ...command) *cobra.Command {
 		root.SetHelpCommand(&cobra.Command{Hidden: true, Use: "no-help"})
 	}
 	return root
+}
+
+// group makes a command that only has others below it.
+func group(name, short string, subs ...*cobra.Command) *cobra.Command {
+	c := &cobra.Command{
+		Use:   name,
+		Short: short,
+		RunE: func(c *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return usageError(c, "no command of caisson %s is named", name)
+			}
+			remedy := "see caisson " + name + " --help"
+			if near := nearest(c, args[0]); near != "" {
+				remedy = near
+			}
+			return diag.New(diag.UsageInvalid, "unknown command caisson "+name+" "+diag.Quote(args[0]), remedy)
+		},
+	}
+	for _, sub := range subs {
+		sub.DisableFlagsInUseLine = true
+		c.AddCommand(sub)
+	}
+	return c
 }
 
 // unknown complains about a command that does not exist. The status is the one

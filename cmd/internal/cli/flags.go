@@ -38,6 +38,7 @@ type flags struct {
 	memory    string
 	processes string
 
+	audit          []string
 	trace          bool // what is denied is observed
 	quiet, verbose bool
 	changed        func(name string) bool // reports whether a flag was given
@@ -73,6 +74,7 @@ func (f *flags) add(c *cobra.Command) {
 	s.StringVar(&f.timeout, "timeout", "", "end everything after `TIME`, such as 90s or 10m")
 	s.StringVar(&f.memory, "memory", "", "most memory of all processes together, `SIZE` such as 4GiB")
 	s.StringVar(&f.processes, "processes", "", "most processes at once, `N`")
+	s.StringArrayVar(&f.audit, "audit", nil, "note each command in `FILE`, as lines of JSON that hold together (repeatable)")
 	s.BoolVar(&f.trace, "trace-denials", false, "report every file, socket and program that is denied; as --require events.denials")
 	s.BoolVarP(&f.quiet, "quiet", "q", false, "print errors only")
 	s.BoolVarP(&f.verbose, "verbose", "v", false, "print every note")

@@ -135,6 +135,7 @@ until a person has read it and trusts it: caisson policy trust FILE.
   workspace = ["."]             # what may be written
   require = []                  # further guarantees, see caisson help contract
   allow-weaker = []             # guarantees given up (system and user files)
+  audit = []                    # files that each command is noted in
   final = []                    # settings that no later layer may change (system file)
 
   [files]

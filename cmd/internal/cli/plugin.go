@@ -15,25 +15,8 @@ import (
 )
 
 func (p *program) pluginCommand() *cobra.Command {
-	c := &cobra.Command{
-		Use:   "plugin",
-		Short: "List, trust and look into backends that are programs of their own",
-		RunE: func(c *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				return usageError(c, "no command of caisson plugin is named")
-			}
-			remedy := "see caisson plugin --help"
-			if near := nearest(c, args[0]); near != "" {
-				remedy = near
-			}
-			return diag.New(diag.UsageInvalid, "unknown command caisson plugin "+diag.Quote(args[0]), remedy)
-		},
-	}
-	for _, sub := range []*cobra.Command{p.pluginList(), p.pluginTrust(), p.pluginUntrust(), p.pluginInspect()} {
-		sub.DisableFlagsInUseLine = true
-		c.AddCommand(sub)
-	}
-	return c
+	return group("plugin", "List, trust and look into backends that are programs of their own",
+		p.pluginList(), p.pluginTrust(), p.pluginUntrust(), p.pluginInspect())
 }
 
 // findPlugin finds a plugin by its name, or by its path if the word has a

@@ -17,27 +17,8 @@ import (
 )
 
 func (p *program) policyCommand() *cobra.Command {
-	c := &cobra.Command{
-		Use:   "policy",
-		Short: "Make, check, print and trust policy files",
-		RunE: func(c *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				return usageError(c, "no command of caisson policy is named")
-			}
-			remedy := "see caisson policy --help"
-			if near := nearest(c, args[0]); near != "" {
-				remedy = near
-			}
-			return diag.New(diag.UsageInvalid, "unknown command caisson policy "+diag.Quote(args[0]), remedy)
-		},
-	}
-	for _, sub := range []*cobra.Command{
-		p.policyInit(), p.policyCheck(), p.policyPrint(), p.policySchema(), p.policyTrust(), p.policyUntrust(),
-	} {
-		sub.DisableFlagsInUseLine = true
-		c.AddCommand(sub)
-	}
-	return c
+	return group("policy", "Make, check, print and trust policy files",
+		p.policyInit(), p.policyCheck(), p.policyPrint(), p.policySchema(), p.policyTrust(), p.policyUntrust())
 }
 
 // policyTemplate is what `caisson policy init` writes: the standard policy,

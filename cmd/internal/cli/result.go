@@ -11,6 +11,7 @@ import (
 
 	"github.com/caisson-sandbox/caisson/cmd/internal/outcome"
 	"github.com/caisson-sandbox/caisson/core/diag"
+	"github.com/caisson-sandbox/caisson/core/outfile"
 	"github.com/caisson-sandbox/caisson/core/policy"
 	"github.com/caisson-sandbox/caisson/core/sandbox"
 )
@@ -44,17 +45,7 @@ func (j *job) openResult(resolved *policy.Resolved) (*resultFile, error) {
 		}
 		return &resultFile{file: os.NewFile(uintptr(n), j.result)}, nil
 	}
-	file, err := openResultFile(j.result, func(path string, links []string) error {
-		for _, link := range links {
-			if root := j.writableRoot(resolved, link); root != "" {
-				return fmt.Errorf("it leads through the link %s in %s, which the command may write", diag.Quote(link), diag.Quote(root))
-			}
-		}
-		if root := j.writableRoot(resolved, path); root != "" {
-			return fmt.Errorf("it lies in %s, which the command may write", diag.Quote(root))
-		}
-		return nil
-	})
+	file, err := outfile.Open(j.result, os.O_WRONLY, outfile.Outside(func(path string) string { return j.writableRoot(resolved, path) }))
 	if err != nil {
 		return nil, diag.New(diag.ResultInvalid, "--result "+diag.Quote(j.result)+": "+err.Error(), "name a file outside every writable directory, or use --result fd:N")
 	}
@@ -64,15 +55,7 @@ func (j *job) openResult(resolved *policy.Resolved) (*resultFile, error) {
 // writableRoot returns the writable root that holds a real path, or "".
 func (j *job) writableRoot(resolved *policy.Resolved, path string) string {
 	if resolved != nil {
-		if access, rule := resolved.AccessTo(path); access == policy.Write {
-			return rule.Path
-		}
-		for _, rule := range resolved.Rules() {
-			if rule.Root && within(rule.Path, path) {
-				return rule.Path
-			}
-		}
-		return ""
+		return outfile.WritableRoot(resolved, path)
 	}
 	for _, root := range j.flags.namedRoots() {
 		if within(root, path) {

@@ -176,7 +176,7 @@ func (j *job) prepare(ctx context.Context) (*sandbox.Prepared, error) {
 	for _, d := range notes {
 		j.found(d)
 	}
-	return j.program.prepare(ctx, &j.flags, p, sandbox.Options{Report: j.found, Denied: j.denied, Environ: j.environ})
+	return j.program.prepare(ctx, &j.flags, p, sandbox.Options{Report: j.found, Denied: j.denied, Environ: j.environ, Reason: j.reason})
 }
 
 // command runs one command. The error is nil once it was started.

@@ -81,6 +81,7 @@ func (f *flags) said() (policy.Policy, error) {
 	}
 	one("env-inherit", "env.inherit", f.envInherit)
 	set("--require", "require", f.require...)
+	set("--audit", "audit", f.audit...)
 	if f.trace {
 		set("--trace-denials", "require", string(guarantee.DenialsReported))
 	}

@@ -2,7 +2,7 @@
 
 //go:build unix && !linux
 
-package cli
+package outfile
 
 import "golang.org/x/sys/unix"
 

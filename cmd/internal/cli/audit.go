@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/caisson-sandbox/caisson/core/audit"
+	"github.com/caisson-sandbox/caisson/core/diag"
+)
+
+func (p *program) auditCommand() *cobra.Command {
+	return group("audit", "Check and show audit files", p.auditVerify(), p.auditShow())
+}
+
+// opened opens an audit file for reading.
+func opened(name string) (*os.File, error) {
+	file, err := os.Open(name)
+	if err == nil {
+		var info os.FileInfo
+		if info, err = file.Stat(); err == nil && !info.Mode().IsRegular() {
+			err = errors.New("it is no regular file")
+		}
+	}
+	if err != nil {
+		return nil, diag.New(diag.UsageInvalid, diag.Quote(name)+": "+cause(err).Error(), "")
+	}
+	return file, nil
+}
+
+func (p *program) auditVerify() *cobra.Command {
+	var asJSON bool
+	var head string
+	c := &cobra.Command{
+		Use:   "verify [flags] FILE",
+		Short: "Say whether an audit file holds together",
+		Long: `Say whether each record of an audit file follows the one before it. The exit
+status is 1 where one was changed, removed or inserted. That records are missing at
+the end is found by --head, with the hash that an earlier verify printed.`,
+		Args: exactly(1, "one FILE"),
+		RunE: func(_ *cobra.Command, args []string) error {
+			file, err := opened(args[0])
+			if err != nil {
+				return err
+			}
+			defer file.Close()
+			report, broken := audit.Verify(file, head)
+			if asJSON {
+				out := struct {
+					audit.Report
+					Broken *string `json:"broken"`
+				}{Report: report}
+				if broken != nil {
+					text := broken.Error()
+					out.Broken = &text
+				}
+				if err := printJSON(p.stdout, out); err != nil {
+					return err
+				}
+			}
+			if broken != nil {
+				p.say(diag.Quote(args[0]) + ": " + broken.Error())
+				return status(statusNo)
+			}
+			if !asJSON {
+				fmt.Fprintf(p.stdout, "%d records hold together, %d halves of records; head %s\n", report.Records, report.Torn, report.Head)
+			}
+			return nil
+		},
+	}
+	c.Flags().BoolVar(&asJSON, "json", false, "print the report as JSON")
+	c.Flags().StringVar(&head, "head", "", "ask for a record with this `HASH` too")
+	return c
+}
+
+func (p *program) auditShow() *cobra.Command {
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "show [flags] FILE",
+		Short: "Print the records of an audit file, whether or not it holds together",
+		Args:  exactly(1, "one FILE"),
+		RunE: func(_ *cobra.Command, args []string) error {
+			file, err := opened(args[0])
+			if err != nil {
+				return err
+			}
+			defer file.Close()
+			out := bufio.NewWriter(p.stdout)
+			err = audit.Read(file, func(line []byte, r audit.Record) error {
+				var err error
+				if asJSON {
+					_, err = fmt.Fprintf(out, "%s\n", line)
+				} else {
+					_, err = fmt.Fprintln(out, diag.Escape(auditLine(r)))
+				}
+				return err
+			})
+			if flushed := out.Flush(); err == nil {
+				err = flushed
+			}
+			if err != nil {
+				return fmt.Errorf("%s: %w", diag.Quote(args[0]), err)
+			}
+			return nil
+		},
+	}
+	c.Flags().BoolVar(&asJSON, "json", false, "print the records as they are, one a line")
+	return c
+}
+
+func auditLine(r audit.Record) string {
+	line := fmt.Sprintf("%d %s %s %s %s", r.Seq, r.Time, r.User.Name, r.Event, diag.Quote(r.Command.Name))
+	if r.Result == nil {
+		return line
+	}
+	switch {
+	case !r.Result.Started:
+		line += " was not started"
+	case r.Result.Signal != 0:
+		line += fmt.Sprintf(" signal %d", r.Result.Signal)
+	default:
+		line += fmt.Sprintf(" status %d", r.Result.Code)
+	}
+	return line
+}
