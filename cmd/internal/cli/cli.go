@@ -65,6 +65,7 @@ func commands() []command {
 		{"plan", outcome.Refused, (*program).planCommand},
 		{"explain", statusMisuse, (*program).explainCommand},
 		{"policy", statusMisuse, (*program).policyCommand},
+		{"hook", statusMisuse, (*program).hookCommand},
 		{"audit", statusMisuse, (*program).auditCommand},
 		{"doctor", statusMisuse, (*program).doctorCommand},
 		{"backends", statusMisuse, (*program).backendsCommand},

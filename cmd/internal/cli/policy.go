@@ -18,7 +18,7 @@ import (
 
 func (p *program) policyCommand() *cobra.Command {
 	return group("policy", "Make, check, print and trust policy files",
-		p.policyInit(), p.policyCheck(), p.policyPrint(), p.policySchema(), p.policyTrust(), p.policyUntrust())
+		p.policyInit(), p.policyCheck(), p.policyPrint(), p.policySchema(), p.policyImport(), p.policyTrust(), p.policyUntrust())
 }
 
 // policyTemplate is what `caisson policy init` writes: the standard policy,
