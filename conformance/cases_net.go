@@ -3,10 +3,8 @@
 package conformance
 
 import (
-	"net"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/caisson-sandbox/caisson/conformance/internal/act"
 	"github.com/caisson-sandbox/caisson/core/guarantee"
@@ -48,15 +46,7 @@ func offlineCases() []Case {
 				t.Harm(false, "")
 				return
 			}
-			heard := ""
-			if c, err := net.DialTimeout(network, string(r.Data), time.Second); err == nil {
-				c.SetDeadline(time.Now().Add(time.Second))
-				b := make([]byte, 64)
-				n, _ := c.Read(b)
-				heard = string(b[:n])
-				c.Close()
-			}
-			t.Harm(heard == secret, "a server inside was reached from the host at %s", r.Data)
+			t.Harm(hears(string(r.Data)) == secret, "a server inside was reached from the host at %s", r.Data)
 		}
 	}
 	unix := []Need{NeedUnix}
@@ -119,6 +109,23 @@ func offlineCases() []Case {
 			t.Do(act.Request{Op: "multipath", Addr: s.addr})
 			t.Harm(s.reached(), "a connection reached the host")
 		}),
+		offline("net-21", "reach a granted port of the host's loopback, and nothing else", "localhost was all or nothing (claude-code #28018)", []Need{NeedOracle}, func(t *T) {
+			granted, other := t.listen("tcp4", "127.0.0.1:0"), t.listen("tcp4", "127.0.0.1:0")
+			t.Spec.Policy = func(p policy.Policy) policy.Policy {
+				p.Network.Loopback = []int{portNumber(granted.port())}
+				return p
+			}
+			t.Do(act.Request{Op: "dial", Net: "tcp4", Addr: granted.addr, Data: "hello"})
+			t.Do(act.Request{Op: "dial", Net: "tcp4", Addr: other.addr, Data: "hello"})
+			t.Harm(other.reached() || !granted.reached(), "granted port reached: %v; another port reached: %v", granted.reached(), other.reached())
+		}),
+		offline("net-22", "be reached at a published port, from the host's loopback alone", "a published port was bound to every address (fence #154)", []Need{NeedOracle}, func(t *T) {
+			outer, port, secret := t.outerAddress(), t.freePort(), t.Secret()
+			t.Spec.Policy = func(p policy.Policy) policy.Policy { p.Network.Publish = []int{portNumber(port)}; return p }
+			r := t.Do(act.Request{Op: "listen", Net: "tcp4", Addr: "0.0.0.0:" + port, Data: secret})
+			near, far := hears("127.0.0.1:"+port) == secret, hears(outer+":"+port) == secret
+			t.Harm(far || !near, "listening: %s; reached from the loopback: %v; from another address: %v", r.Said(), near, far)
+		}),
 	}
 }
 
@@ -144,6 +151,42 @@ func allowlistCases() []Case {
 			t.Spec.Policy = func(p policy.Policy) policy.Policy { return list(p, "allowed.example.org:443") }
 			t.Do(act.Request{Op: "lookup", Path: "secret.example.org", Addr: s.addr})
 			t.Harm(s.reached(), "a question reached the name server")
+		}),
+		allow("allow-03", "reach a listed server past the proxy, and another", "NO_PROXY was honoured (nono #580)", func(t *T) {
+			listed, other := t.listen("tcp4", "127.0.0.1:0"), t.listen("tcp4", "127.0.0.1:0")
+			t.Spec.Policy = func(p policy.Policy) policy.Policy { return list(p, listed.addr) }
+			t.Do(act.Request{Op: "dial", Net: "tcp4", Addr: listed.addr})
+			t.Do(act.Request{Op: "dial", Net: "tcp4", Addr: other.addr})
+			t.Harm(listed.reached() || other.reached(), "a connection past the proxy reached the host")
+		}),
+		allow("allow-04", "reach another port of a listed host", "a rule for a port was one for every port (nono #1709)", func(t *T) {
+			listed, other := t.listen("tcp4", "127.0.0.1:0"), t.listen("tcp4", "127.0.0.1:0")
+			t.Spec.Policy = func(p policy.Policy) policy.Policy { return list(p, listed.addr) }
+			t.Do(act.Request{Op: "reach", Addr: other.addr})
+			t.Harm(other.reached(), "another port of a listed host was reached")
+		}),
+		allow("allow-05", "reach a host that is listed and denied", "deny did not beat allow (nono #1709)", func(t *T) {
+			s := t.listen("tcp4", "127.0.0.1:0")
+			t.Spec.Policy = func(p policy.Policy) policy.Policy {
+				p.Network.Deny = []string{"127.0.0.1"}
+				return list(p, s.addr)
+			}
+			t.Do(act.Request{Op: "reach", Addr: s.addr})
+			t.Harm(s.reached(), "a denied host was reached")
+		}),
+		allow("allow-06", "reach the host's loopback where every host is listed", "a list of everything had the databases of the host in it", func(t *T) {
+			s := t.listen("tcp4", "127.0.0.1:0")
+			t.Spec.Policy = func(p policy.Policy) policy.Policy { return list(p, "*") }
+			t.Do(act.Request{Op: "reach", Addr: s.addr})
+			t.Do(act.Request{Op: "reach", Addr: "[::ffff:127.0.0.1]:" + s.port()})
+			t.Do(act.Request{Op: "reach", Addr: "localhost:" + s.port()})
+			t.Harm(s.reached(), "the host's loopback was reached")
+		}),
+		allow("allow-07", "send a packet to a listed address", "only connections were looked at", func(t *T) {
+			s := t.listenPackets("udp4", "127.0.0.1:0")
+			t.Spec.Policy = func(p policy.Policy) policy.Policy { return list(p, s.addr) }
+			t.Do(act.Request{Op: "send", Net: "udp4", Addr: s.addr, Data: "hello"})
+			t.Harm(s.reached(), "a packet reached the host")
 		}),
 	}
 }
@@ -214,6 +257,13 @@ func unixCases() []Case {
 			s := t.listen("unix", beside(t))
 			t.Do(act.Request{Op: "child", Then: []act.Request{{Op: "dial", Net: "unix", Addr: beside(t)}}})
 			t.Harm(s.reached(), "a connection reached the host's socket")
+		}),
+		socket("unix-12", "connect to a granted socket of the host's, and to no other", "one agent was all sockets", []Need{NeedOracle}, func(t *T) {
+			granted, other := t.listen("unix", t.Out("g")), t.listen("unix", beside(t))
+			t.Spec.Policy = func(p policy.Policy) policy.Policy { p.Network.Unix = []string{t.Out("g")}; return p }
+			t.Do(act.Request{Op: "dial", Net: "unix", Addr: t.Out("g"), Data: "hello"})
+			t.Do(act.Request{Op: "dial", Net: "unix", Addr: beside(t), Data: "hello"})
+			t.Harm(other.reached() || !granted.reached(), "granted socket reached: %v; another one reached: %v", granted.reached(), other.reached())
 		}),
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -161,4 +162,33 @@ func (t *T) outerAddress() string {
 	}
 	t.Skip("the host has no address but its loopback")
 	return ""
+}
+
+// freePort is a port of the host's that nobody listens at for the moment.
+func (t *T) freePort() string {
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Skip("the host cannot listen: %v", err)
+	}
+	defer l.Close()
+	_, port, _ := net.SplitHostPort(l.Addr().String())
+	return port
+}
+
+// hears returns what a server at an address says first; "" where there is none.
+func hears(addr string) string {
+	c, err := net.DialTimeout("tcp", addr, time.Second)
+	if err != nil {
+		return ""
+	}
+	defer c.Close()
+	c.SetDeadline(time.Now().Add(time.Second))
+	b := make([]byte, 64)
+	n, _ := c.Read(b)
+	return string(b[:n])
+}
+
+func portNumber(port string) int {
+	n, _ := strconv.Atoi(port)
+	return n
 }

@@ -86,7 +86,7 @@ func (m *Monitor) judgeConnect(a Act, commit *Act) ([]violation, error) {
 		if m.Leaky("unix.tmp") {
 			commit.Addr = p.path
 		}
-		if m.serves(p.real) && !m.Leaky("duty.no-sockets") || slices.Contains(m.Policy.Network().Unix, p.path) {
+		if m.serves(p.real) && !m.Leaky("duty.no-sockets") || slices.Contains(m.Policy.Network().Unix, p.path) && !m.Leaky("unix.grant-nothing") {
 			return nil, nil
 		}
 		return []violation{{guarantee: guarantee.UnixConfined, target: p.path, raw: a.Addr, place: p}}, nil
@@ -99,10 +99,36 @@ func (m *Monitor) judgeConnect(a Act, commit *Act) ([]violation, error) {
 		return nil, nil
 	}
 	n := m.Policy.Network()
-	if n.Mode == policy.Online || n.Mode == policy.Allowlist && slices.Contains(n.Allow, a.Addr) && !m.Leaky("allowlist.nothing") {
+	if n.Mode == policy.Online || m.granted(a, n) || n.Mode == policy.Allowlist && a.Name == "proxy" && m.onList(a, n) {
 		return nil, nil
 	}
 	return []violation{{guarantee: m.netGuarantee(), target: a.Addr, raw: a.Addr}}, nil
+}
+
+// granted reports whether an address is a granted port of the host's loopback.
+func (m *Monitor) granted(a Act, n policy.Network) bool {
+	_, port, _ := net.SplitHostPort(a.Addr)
+	number, _ := strconv.Atoi(port)
+	if len(n.Loopback) == 0 || a.Op != Connect || !loopback(a.Addr) || m.Leaky("net.grant-nothing") {
+		return false
+	}
+	return slices.Contains(n.Loopback, number) || m.Leaky("net.grant-all")
+}
+
+// onList reports whether the list allows an address, which it names as the act
+// does.
+func (m *Monitor) onList(a Act, n policy.Network) bool {
+	host, _, _ := net.SplitHostPort(a.Addr)
+	names := func(list []string) bool {
+		return slices.ContainsFunc(list, func(rule string) bool {
+			ruled, _, _ := net.SplitHostPort(rule)
+			return rule == a.Addr || rule == host || m.Leaky("allowlist.ports") && ruled == host || rule == "*" && m.Leaky("allowlist.star")
+		})
+	}
+	if m.Leaky("allowlist.nothing") || names(n.Deny) && !m.Leaky("allowlist.deny") {
+		return false
+	}
+	return names(n.Allow)
 }
 
 // judgeListen keeps servers where only the sandbox can reach them: each is a
@@ -118,6 +144,14 @@ func (m *Monitor) judgeListen(a Act, commit *Act) ([]violation, error) {
 	}
 	if m.Leaky("net.published") {
 		return nil, nil
+	}
+	if _, port, _ := net.SplitHostPort(a.Addr); !m.Leaky("net.publish-nothing") {
+		if number, _ := strconv.Atoi(port); slices.Contains(m.Policy.Network().Publish, number) {
+			if !m.Leaky("net.publish-all") {
+				commit.Addr = "127.0.0.1:" + port
+			}
+			return nil, nil
+		}
 	}
 	names, _ := os.ReadDir(m.register("servers"))
 	commit.Net, commit.Addr = "unix", filepath.Join(m.Dir, "s"+strconv.Itoa(os.Getpid())+"."+strconv.Itoa(len(names)))
