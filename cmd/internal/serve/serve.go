@@ -21,6 +21,7 @@ import (
 	"os"
 	"strconv"
 	"sync"
+	"time"
 
 	"github.com/caisson-sandbox/caisson/cmd/internal/outcome"
 	"github.com/caisson-sandbox/caisson/core/diag"
@@ -186,6 +187,29 @@ func (c *connection) end() {
 	for _, cmd := range commands {
 		<-cmd.ended
 	}
+	c.finish()
+}
+
+// goodbye is how long what was asked for last may still be answered. A client that
+// does not read would hold up the end for ever.
+const goodbye = time.Second
+
+// finish waits for the tasks of requests. Nothing is written after it, unless
+// somebody is still writing.
+func (c *connection) finish() {
+	over := make(chan struct{})
+	go func() {
+		c.tasks.Wait()
+		close(over)
+	}()
+	select {
+	case <-over:
+	case <-time.After(goodbye):
+	}
+	if c.out.mu.TryLock() {
+		c.out.err = io.ErrClosedPipe
+		c.out.mu.Unlock()
+	}
 }
 
 // method handles one kind of request. Inline ones are quick and keep the order
@@ -255,7 +279,7 @@ func (c *connection) handle(r request) {
 		c.fail(r.ID, err)
 		return
 	}
-	go run()
+	c.tasks.Go(run)
 }
 
 // errLater says that a request is answered later.
