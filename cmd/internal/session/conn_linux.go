@@ -22,8 +22,9 @@ const maxPassed = 8
 type conn struct {
 	socket *net.UnixConn
 
-	mu    sync.Mutex
-	files []*os.File // that came, in order
+	mu     sync.Mutex
+	files  []*os.File // that came, in order
+	closed bool
 }
 
 // Read reads bytes, and keeps the descriptors that come with them: they come no
@@ -42,6 +43,10 @@ func (c *conn) Read(b []byte) (int, error) {
 		}
 		c.mu.Lock()
 		for _, fd := range fds {
+			if c.closed { // a read may outlive its connection by a moment
+				unix.Close(fd)
+				continue
+			}
 			c.files = append(c.files, os.NewFile(uintptr(fd), "passed"))
 		}
 		if len(c.files) > maxPassed {
@@ -96,7 +101,7 @@ func (c *conn) close() {
 	for _, f := range c.files {
 		f.Close()
 	}
-	c.files = nil
+	c.files, c.closed = nil, true
 }
 
 // checkPeer refuses an end that belongs to another user, see SO_PEERCRED in
