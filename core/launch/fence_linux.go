@@ -84,7 +84,7 @@ func (s *Sandbox) makeFenced() (err error) {
 	}
 	if f.apart = true; f.holds(s.init) { // the anchor is outside
 		f.apart = false
-		return errors.New("Landlock does not keep the sandbox apart from what is outside")
+		return errors.New("the sandbox is not kept apart from what is outside by Landlock")
 	}
 	if f.scoped {
 		if f.agent.do(func() { err = s.startEnder() }); err != nil {

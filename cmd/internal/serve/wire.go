@@ -42,13 +42,6 @@ type response struct {
 	Error   *rpcError       `json:"error,omitempty"`
 }
 
-// notification is a message of the server that answers nothing.
-type notification struct {
-	Version string `json:"jsonrpc"`
-	Method  string `json:"method"`
-	Params  any    `json:"params"`
-}
-
 // rpcError is the error of a request.
 type rpcError struct {
 	Code    int        `json:"code"`
