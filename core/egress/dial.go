@@ -199,9 +199,22 @@ func (p *Proxy) addresses(ctx context.Context, d Decision, r request) ([]netip.A
 }
 
 // lookup asks the system. The dot at the end keeps it from adding domains of
-// its own to the name, which would be another name than the one checked.
+// its own to the name, which would be another name than the one checked. The
+// host's own file lists names of one label without that dot, and is asked first.
 func lookup(ctx context.Context, name string) ([]netip.Addr, error) {
+	if !strings.Contains(name, ".") {
+		if found, err := fileOnly().LookupNetIP(ctx, "ip", name); err == nil {
+			return found, nil
+		}
+	}
 	return net.DefaultResolver.LookupNetIP(ctx, "ip", name+".")
+}
+
+// fileOnly looks names up in the host's file of names, and asks no server.
+func fileOnly() *net.Resolver {
+	return &net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) {
+		return nil, errors.ErrUnsupported
+	}}
 }
 
 // own reports whether an address is one of the host's own: then packets to it
