@@ -22,15 +22,13 @@ func (p *Prepared) explainNet(target, address string) (Explanation, error) {
 	n := p.Resolved.Network()
 	reach := n.Mode == policy.Online
 	e := Explanation{Target: target, Reach: &reach, Rule: policy.RuleRef{Access: string(n.Mode), Origin: p.settingOrigin("network.mode", string(n.Mode))}}
-	addr, _ := host.Addr()
-	local := host.String() == "localhost" || addr.IsLoopback()
 	switch {
 	case reach:
 		e.Remedy = "the network is the host's as it is, its loopback included"
-	case local && slices.Contains(n.Loopback, port):
+	case host.Local() && slices.Contains(n.Loopback, port):
 		reach = true
 		e.Rule.Path, e.Rule.Origin = strconv.Itoa(port), p.settingOrigin("network.loopback", strconv.Itoa(port))
-	case local:
+	case host.Local():
 		e.Remedy = "the sandbox has a loopback of its own: servers inside are reached there, those of the host are not"
 		p.allowWith(&e, "network.loopback", diag.GrantLoopback, strconv.Itoa(port))
 	case n.Mode == policy.Allowlist:

@@ -77,10 +77,27 @@ func (p *Prepared) egressConfig() (egress.Config, error) {
 	if err != nil {
 		return egress.Config{}, err
 	}
+	local, err := hosts(policy.Network{Allow: asked(p.Resolved.Network().Loopback)})
+	if err != nil {
+		return egress.Config{}, err
+	}
+	list.Allow = append(list.Allow, local.Allow...)
 	return egress.Config{
 		List: list, Origin: p.originOf, Final: p.Resolved.Final("network.allow"),
 		Upstream: upstream,
 	}, nil
+}
+
+// asked are the granted ports of the host's loopback as rules: a program that
+// asks the proxy for one, or for a listed name that leads there, is granted it.
+func asked(ports []int) []string {
+	var rules []string
+	for _, port := range ports {
+		for _, host := range []string{"127.0.0.1", "::1", "localhost"} {
+			rules = append(rules, net.JoinHostPort(host, strconv.Itoa(port)))
+		}
+	}
+	return rules
 }
 
 // hosts reads the lists of a policy, which checked them when it was resolved.
@@ -103,8 +120,9 @@ func hosts(n policy.Network) (hostrule.List, error) {
 
 // originOf says where a rule for hosts was written.
 func (p *Prepared) originOf(r hostrule.Rule) string {
-	for _, setting := range []string{"network.deny", "network.allow"} {
-		if o := p.settingOrigin(setting, r.String()); o.File != "" {
+	_, port, _ := net.SplitHostPort(r.String()) // of a rule that asked adds
+	for _, at := range [][2]string{{"network.deny", r.String()}, {"network.allow", r.String()}, {"network.loopback", port}} {
+		if o := p.settingOrigin(at[0], at[1]); o.File != "" {
 			return o.String()
 		}
 	}
