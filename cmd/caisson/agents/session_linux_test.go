@@ -321,7 +321,6 @@ func TestSessionGarbage(t *testing.T) {
 		}
 		return len(list)
 	}
-	before := open()
 	null, err := os.Open(os.DevNull)
 	if err != nil {
 		t.Fatal(err)
@@ -329,24 +328,35 @@ func TestSessionGarbage(t *testing.T) {
 	defer null.Close()
 	rights := unix.UnixRights(int(null.Fd()), int(null.Fd()), int(null.Fd()))
 	hello := `{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocol":1}}` + "\n"
-	for _, text := range []string{
-		"", "\x00\xff\n", strings.Repeat("x", 3<<20), "{", hello + `{"jsonrpc":"2.0","id":2,"method":"sandbox.close","params":{"sandbox":"` + name + `"}}` + "\n",
-		hello + `{"jsonrpc":"2.0","id":2,"method":"command.start","params":{"sandbox":"` + name + `","argv":["true"],"descriptors":[0,1,2,3,4,5,6,7]}}` + "\n",
-	} {
-		socket, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: filepath.Join(sessions(), name+".sock"), Net: "unix"})
-		if err != nil {
-			t.Fatal(err)
-		}
-		for range 5 { // more than may come without being asked for
-			if _, _, err := socket.WriteMsgUnix([]byte(" \n"), rights, nil); err != nil {
-				break
+	send := func() {
+		for _, text := range []string{
+			"", "\x00\xff\n", strings.Repeat("x", 3<<20), "{", hello + `{"jsonrpc":"2.0","id":2,"method":"sandbox.close","params":{"sandbox":"` + name + `"}}` + "\n",
+			hello + `{"jsonrpc":"2.0","id":2,"method":"command.start","params":{"sandbox":"` + name + `","argv":["true"],"descriptors":[0,1,2,3,4,5,6,7]}}` + "\n",
+		} {
+			socket, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: filepath.Join(sessions(), name+".sock"), Net: "unix"})
+			if err != nil {
+				t.Fatal(err)
 			}
+			for range 5 { // more than may come without being asked for
+				if _, _, err := socket.WriteMsgUnix([]byte(" \n"), rights, nil); err != nil {
+					break
+				}
+			}
+			_, _ = io.WriteString(socket, text) // it may be dropped by now
+			socket.Close()
 		}
-		_, _ = io.WriteString(socket, text) // it may be dropped by now
-		socket.Close()
 	}
-	eventually(t, "the holder has closed what came", func() bool { return open() <= before })
-	if out, status := caisson(t, "session", "run", name, "--", "echo", "well"); status != 0 || out != "well" {
-		t.Errorf("%d %s", status, out)
+	well := func() {
+		if out, status := caisson(t, "session", "run", name, "--", "echo", "well"); status != 0 || out != "well" {
+			t.Errorf("%d %s", status, out)
+		}
 	}
+	before := open()
+	for range 5 {
+		send()
+	}
+	// 450 descriptors came in 30 connections. The first ones have the holder open a few
+	// that it then keeps.
+	eventually(t, "the holder has closed what came", func() bool { return open() <= before+8 })
+	well()
 }
