@@ -67,6 +67,13 @@ func blocks() []block {
 	}
 }
 
+// Public reports whether an address is of the public network, so that a range
+// or a name that leads there is enough to open it.
+func Public(addr netip.Addr) bool {
+	_, what := special(addr.WithZone("").Unmap())
+	return addr.IsValid() && what == ""
+}
+
 // special says what an address is where it is not of the public network: the
 // narrowest range that a rule must lie in to open it, and the words for it.
 func special(addr netip.Addr) (netip.Prefix, string) {

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/caisson-sandbox/caisson/core/diag"
+	"github.com/caisson-sandbox/caisson/core/hostrule"
 	"github.com/caisson-sandbox/caisson/core/policy"
 )
 
@@ -33,7 +34,8 @@ type Proposed struct {
 const maxTried = 5
 
 // Propose collects the grants of denials, each once, in the order of the policy
-// file. What a wider grant among them covers is left out.
+// file. What a wider grant among them covers is left out, but for what has a
+// mark and would lose it.
 func Propose(list []Denial, more int) Proposal {
 	p := Proposal{Grants: []Proposed{}, Without: []Denial{}, More: more}
 	for _, d := range list {
@@ -44,7 +46,7 @@ func Propose(list []Denial, more int) Proposal {
 		i := slices.IndexFunc(p.Grants, func(have Proposed) bool { return have.Kind == d.Grant.Kind && have.Value == d.Grant.Value })
 		if i < 0 {
 			i = len(p.Grants)
-			p.Grants = append(p.Grants, Proposed{Grant: *d.Grant, Mark: markOf(d.Grant.Kind)})
+			p.Grants = append(p.Grants, Proposed{Grant: *d.Grant, Mark: markOf(*d.Grant)})
 		}
 		if len(p.Grants[i].Tried) < maxTried {
 			p.Grants[i].Tried = append(p.Grants[i].Tried, strings.TrimPrefix(d.String(), "denied: "))
@@ -52,24 +54,59 @@ func Propose(list []Denial, more int) Proposal {
 	}
 	p.Grants = slices.DeleteFunc(p.Grants, func(one Proposed) bool {
 		return one.Kind == diag.GrantWrite && slices.ContainsFunc(p.Grants, func(wide Proposed) bool {
-			return wide.Kind == diag.GrantWrite && strings.HasPrefix(one.Value, strings.TrimSuffix(wide.Value, "/")+"/")
+			return wide.Kind == diag.GrantWrite && wide.Mark == one.Mark && strings.HasPrefix(one.Value, strings.TrimSuffix(wide.Value, "/")+"/")
 		})
 	})
 	slices.SortStableFunc(p.Grants, func(a, b Proposed) int { return strings.Compare(a.key()+a.Value, b.key()+b.Value) })
 	return p
 }
 
-// markOf says what is given away with grants that undo a protection.
-func markOf(kind diag.GrantKind) string {
-	switch kind {
-	case diag.GrantShow:
+// markOf says what is given away with grants that undo a protection. There is
+// one mark for each kind of grant.
+func markOf(g diag.Grant) string {
+	switch {
+	case g.Kind == diag.GrantShow:
 		return "HIDDEN: this lets commands read what is hidden from them, such as keys and passwords"
-	case diag.GrantUnprotect:
+	case g.Kind == diag.GrantUnprotect:
 		return "PROTECTED: what commands write there may run as you, outside the sandbox"
-	case diag.GrantUnix:
+	case g.Kind == diag.GrantUnix:
 		return "SOCKET: whoever answers there acts for the commands, outside the sandbox"
+	case g.Kind == diag.GrantWrite && runsOutside(g.Value):
+		return "STARTED OUTSIDE: programs, settings or start-up files lie there, which run as you or as the system, outside the sandbox"
+	case g.Kind == diag.GrantHost && !public(g.Value):
+		return "NOT PUBLIC: a machine near this one, the host itself, or a service that hands out the machine's credentials"
 	}
 	return ""
+}
+
+// runsOutside reports whether a path looks like one that programs, settings or
+// what starts by itself lie in, on any system: there is no list of all of them,
+// and a mark too many costs a look.
+func runsOutside(path string) bool {
+	parts := strings.FieldsFunc(strings.ToLower(path), func(r rune) bool { return r == '/' || r == '\\' })
+	if len(parts) > 0 && strings.HasSuffix(parts[0], ":") {
+		parts = parts[1:]
+	}
+	if len(parts) > 0 && slices.Contains([]string{
+		"applications", "boot", "dev", "etc", "lib", "lib32", "lib64", "libx32", "nix", "opt", "private", "program files",
+		"program files (x86)", "programdata", "run", "snap", "system", "usr", "var", "windows",
+	}, parts[0]) {
+		return true
+	}
+	return slices.ContainsFunc(parts, func(part string) bool {
+		return slices.Contains([]string{"bin", "sbin", "library", "appdata"}, part) || part[0] == '.' && part != ".cache"
+	})
+}
+
+// public reports whether a rule for a host leads to the public network alone.
+// The address of a name is looked at when it is asked for.
+func public(rule string) bool {
+	h, _, err := hostrule.ParseTarget(rule)
+	if err != nil {
+		return false
+	}
+	addr, literal := h.Addr()
+	return !literal || hostrule.Public(addr)
 }
 
 func (p Proposed) key() string {

@@ -31,6 +31,14 @@ func TestProposal(t *testing.T) {
 		deniedWith("connect", "unix:/run/s", diag.GrantUnix, "/run/s"),
 		deniedWith("connect", "net:127.0.0.1:80", diag.GrantLoopback, "5432"),
 		deniedWith("connect", "net:a.example:443", diag.GrantHost, "a.example:443"),
+		deniedWith("connect", "net:169.254.169.254:80", diag.GrantHost, "169.254.169.254:80"),
+		deniedWith("connect", "net:10.0.0.1:443", diag.GrantHost, "10.0.0.1:443"),
+		deniedWith("connect", "net:[::]:443", diag.GrantHost, "[::]:443"),
+		deniedWith("connect", "net:1.1.1.1:443", diag.GrantHost, "1.1.1.1:443"),
+		deniedWith("write", "/home/u/.bashrc", diag.GrantWrite, "/home/u/.bashrc"),
+		deniedWith("create", "/etc/cron.d/x", diag.GrantWrite, "/etc/cron.d"),
+		deniedWith("create", "/srv/x/bin/git", diag.GrantWrite, "/srv/x/bin"),
+		deniedWith("create", `C:\Windows\x`, diag.GrantWrite, `C:\Windows`),
 		{Source: "broker", Operation: "connect", Target: "net:192.0.2.1:1", Remedy: "offline"},
 	}
 	p := Propose(list, 7)
@@ -42,13 +50,13 @@ func TestProposal(t *testing.T) {
 	if want := []string{odd, "/srv/x"}; !slices.Equal(got.Files.Write, want) {
 		t.Errorf("write %q", got.Files.Write)
 	}
-	if !slices.Equal(got.Network.Loopback, []int{5432}) || !slices.Equal(got.Network.Allow, []string{"a.example:443"}) {
+	if !slices.Equal(got.Network.Loopback, []int{5432}) || !slices.Equal(got.Network.Allow, []string{"1.1.1.1:443", "a.example:443"}) {
 		t.Errorf("network %+v", got.Network)
 	}
 	if n := len(got.Files.Show) + len(got.Files.Unprotect) + len(got.Network.Unix); n > 0 {
 		t.Errorf("%d marked lines are in force:\n%s", n, text)
 	}
-	for _, want := range []string{"# !!! HIDDEN", `#   "/home/u/.ssh/id"`, "# !!! PROTECTED", "# !!! SOCKET", "192.0.2.1:1", "7 more", "(2 times)"} {
+	for _, want := range []string{"# !!! HIDDEN", `#   "/home/u/.ssh/id"`, "# !!! PROTECTED", "# !!! SOCKET", "# !!! STARTED OUTSIDE", `#   "/srv/x/bin"`, `#   "/etc/cron.d"`, "# !!! NOT PUBLIC", `#   "169.254.169.254:80"`, "192.0.2.1:1", "7 more", "(2 times)"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q in\n%s", want, text)
 		}
