@@ -358,3 +358,24 @@ func TestBadSOCKS(t *testing.T) {
 		t.Errorf("the server was reached %d times, want 1", n)
 	}
 }
+
+// TestNothingSecretInDecisions: of a request that is refused a decision names
+// the host, and neither the user, the path nor the query.
+func TestNothingSecretInDecisions(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, Config{})
+	for _, first := range []string{
+		"GET https://user:SECRET@host.example/SECRET?SECRET HTTP/1.1",
+		"GET http://user:SECRET@host.example:1/ HTTP/1.1",
+		"GET http://host.example:1/?SECRET#SECRET HTTP/1.1",
+		"CONNECT user:SECRET@host.example:1 HTTP/1.1",
+		"CONNECT host.example:1/SECRET HTTP/1.1",
+	} {
+		before := len(w.decisions())
+		w.raw(first + "\r\n\r\n")
+		made := w.decisions()[before:]
+		if len(made) != 1 || !strings.HasPrefix(made[0].Host, "host.example") || strings.Contains(fmt.Sprintf("%+v", made[0]), "SECRET") {
+			t.Errorf("%s: %+v", first, made)
+		}
+	}
+}

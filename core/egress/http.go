@@ -45,7 +45,7 @@ func (p *Proxy) answerHTTP(c net.Conn, in *bufio.Reader) {
 func (p *Proxy) answerConnect(c net.Conn, in *bufio.Reader, target string) {
 	host, port, err := hostrule.ParseTarget(target)
 	if err != nil {
-		p.refuseHTTP(c, Decision{Protocol: Connect, Host: quoted(target)}, &malformed{400, err.Error()})
+		p.refuseHTTP(c, Decision{Protocol: Connect, Host: quoted(authority(target))}, &malformed{400, err.Error()})
 		return
 	}
 	r := request{Connect, host, port}
@@ -77,7 +77,7 @@ func (p *Proxy) answerPlain(c net.Conn, in *bufio.Reader, h *head) {
 		err = h.drop("Host", "Content-Length", "Proxy-Authorization", "Proxy-Authenticate")
 	}
 	if err != nil {
-		d := Decision{Protocol: HTTP, Host: quoted(h.first[1])}
+		d := Decision{Protocol: HTTP, Host: quoted(authority(h.first[1]))}
 		if r.port != 0 {
 			d.Host, d.Port = r.host.String(), r.port
 		}
@@ -261,6 +261,18 @@ func linger(c net.Conn) {
 		_ = c.SetReadDeadline(time.Now().Add(time.Second))
 		_, _ = io.CopyN(io.Discard, c, maxLinger)
 	}
+}
+
+// authority is the part of what a client asked for that may name a host. A
+// decision says no more of it: the rest can hold passwords and tokens.
+func authority(target string) string {
+	if _, rest, ok := strings.Cut(target, "://"); ok {
+		target = rest
+	}
+	if i := strings.IndexAny(target, `/?#\`); i >= 0 {
+		target = target[:i]
+	}
+	return target[strings.LastIndexByte(target, '@')+1:]
 }
 
 // maxQuoted bounds what a decision says of something that is no host.
