@@ -16,7 +16,8 @@ import (
 	"github.com/caisson-sandbox/caisson/core/outfile"
 )
 
-// maxAudited bounds the denials of one record, and the decisions.
+// maxAudited bounds the denials of one record, the decisions that allowed, and
+// the other ones.
 const maxAudited = 64
 
 // auditor notes the commands of a sandbox in the audit files of its policy. Nil
@@ -27,7 +28,7 @@ type auditor struct {
 
 	mu      sync.Mutex
 	egress  []egress.Decision // since the last end
-	more    int               // decisions that were too many to keep
+	more    int               // decisions that were repeated, or too many to keep
 	pending int               // commands whose end is not noted
 	closed  bool              // the sandbox is
 }
@@ -137,18 +138,30 @@ func (a *auditor) end(r audit.Record, result Result) error {
 	return a.note(r)
 }
 
-// decided keeps a decision of the proxy for the next record.
+// decided keeps a decision of the proxy for the next record, once. What was
+// allowed has a bound of its own: commands can ask for any number of hosts that
+// are denied, and must not crowd out where they were let.
 func (a *auditor) decided(d egress.Decision) {
 	if a == nil {
 		return
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if len(a.egress) < maxAudited {
-		a.egress = append(a.egress, d)
-	} else {
-		a.more++
+	n := 0
+	for _, k := range a.egress {
+		if k.Verdict == d.Verdict && k.Protocol == d.Protocol && k.Host == d.Host && k.Port == d.Port && k.Address == d.Address {
+			a.more++
+			return
+		}
+		if (k.Verdict == egress.Allowed) == (d.Verdict == egress.Allowed) {
+			n++
+		}
 	}
+	if n >= maxAudited {
+		a.more++
+		return
+	}
+	a.egress = append(a.egress, d)
 }
 
 func (a *auditor) done() {

@@ -25,7 +25,10 @@ func (s *Sandbox) decided(d egress.Decision) {
 
 func (s *Sandbox) refusedByProxy(d egress.Decision) {
 	const source = "proxy"
-	target := "net:" + net.JoinHostPort(d.Host, strconv.Itoa(d.Port))
+	target := "net:" + d.Host
+	if d.Port != 0 {
+		target = "net:" + net.JoinHostPort(d.Host, strconv.Itoa(d.Port))
+	}
 	if s.denied.again(source, string(launch.ActConnect), target) {
 		return
 	}

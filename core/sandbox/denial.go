@@ -22,7 +22,7 @@ type Denial struct {
 	// was asked for may have been changed before the kernel looked.
 	Source    string `json:"source"`
 	Operation string `json:"operation"` // "read", "write", "create", "connect", …
-	Target    string `json:"target"`    // a path, "unix:PATH" or "net:HOST:PORT"
+	Target    string `json:"target"`    // a path, "unix:PATH", "net:HOST:PORT", or "net:" with what no host could be read from
 	// Escaped says that Target stands for other text: it had characters that
 	// cannot be shown, or was too long.
 	Escaped bool           `json:"escaped,omitempty"`
