@@ -265,9 +265,10 @@ func (s *Sandbox) endFence() {
 		case <-gone:
 			end = time.Time{}
 		case <-time.After(20 * time.Millisecond): // a start was under way
+			s.reapStrays(false)
 		}
 	}
-	s.running.Wait()
+	s.awaitReaped()
 	if f.end != nil {
 		f.end.close()
 	}
@@ -277,6 +278,7 @@ func (s *Sandbox) endFence() {
 			reap(pid)
 		}
 	}
+	s.reapStrays(true)
 	if f.tmp != "" {
 		removeTmp(f.tmp)
 	}

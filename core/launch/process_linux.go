@@ -58,6 +58,12 @@ func (p *Process) reap() {
 	for {
 		var info unix.Siginfo
 		err := unix.Waitid(unix.P_PID, p.pid, &info, unix.WEXITED|unix.WNOWAIT|p.stops(), nil)
+		if err == nil && info.Code == cldTrapped {
+			// It asked to be traced by who started it, see PTRACE_TRACEME in ptrace(2):
+			// nobody would ever have it go on.
+			_ = unix.Kill(p.pid, unix.SIGKILL)
+			continue
+		}
 		if err == unix.EINTR || err == nil && p.ownGroup && p.stopped() {
 			continue
 		}
@@ -76,6 +82,9 @@ func (p *Process) reap() {
 	p.restoreFiles()
 	close(p.done)
 }
+
+// cldTrapped is CLD_TRAPPED of siginfo.h: a child that is traced has stopped.
+const cldTrapped = 4
 
 // Signal sends a signal to the command.
 func (p *Process) Signal(sig syscall.Signal) error {
@@ -118,6 +127,7 @@ func (p *Process) Kill() error {
 		p.sandbox.signalInside(pid, unix.SIGKILL)
 	}
 	awaitDeath(dying)
+	reapThreads(p.pid)
 	return nil
 }
 

@@ -356,8 +356,10 @@ func (s *Sandbox) Close() error {
 	}
 	_ = unix.Kill(s.init, unix.SIGKILL)
 	// Process 1 blocks in its exit until commands that entered are reaped.
-	s.running.Wait()
-	reap(s.init)
+	s.awaitReaped()
+	ended := make(chan struct{})
+	go func() { reap(s.init); close(ended) }()
+	s.reapUntil(ended, true)
 	s.watch.finish()
 	for _, fd := range s.spaces {
 		unix.Close(fd)

@@ -134,6 +134,8 @@ func attacker(id string, args []string) int {
 		return status(fill())
 	case "stop":
 		return status(stop())
+	case "stray":
+		return status(stray(args[0]))
 	}
 	for _, a := range attacks() {
 		if a.id != id {
