@@ -23,16 +23,29 @@ func TestPython(t *testing.T) {
 	runClient(t, "python", "python3", "-B", "-m", "unittest", "-v", "tests.test_day", "tests.test_adapters")
 }
 
-// TestTypeScript checks the types of the client in TypeScript and runs its tests.
-// With CAISSON_NODE_MODULES, a directory that has typescript, @types/node and
-// @openai/agents, the adapter is tested too.
+// TestTypeScript runs the tests of the client in TypeScript with nothing but a Node
+// that reads it, and, with a directory that has typescript, @types/node and
+// @openai/agents, checks the types, compiles, and tests the adapter too.
 func TestTypeScript(t *testing.T) {
 	t.Parallel()
-	modules := os.Getenv("CAISSON_NODE_MODULES")
-	if modules == "" {
-		t.Skip("SKIPPED: CAISSON_NODE_MODULES names no directory with typescript, @types/node and @openai/agents")
+	if _, err := exec.LookPath("node"); err != nil {
+		t.Skip("SKIPPED: the client in TypeScript cannot be tested without node")
 	}
-	runClient(t, "typescript", "sh", "-e", "test.sh", modules)
+	t.Run("alone", func(t *testing.T) {
+		t.Parallel()
+		if exec.Command("node", "-e", "process.exit(process.features.typescript ? 0 : 1)").Run() != nil {
+			t.Skip("SKIPPED: this node does not read TypeScript; 22.18 does")
+		}
+		runClient(t, "typescript", "node", "--test", "test/day.test.ts")
+	})
+	t.Run("compiled", func(t *testing.T) {
+		t.Parallel()
+		modules := os.Getenv(nodeModules)
+		if modules == "" {
+			t.Skip("SKIPPED: " + nodeModules + " names no directory with typescript, @types/node and @openai/agents")
+		}
+		runClient(t, "typescript", "sh", "-e", "test.sh", modules)
+	})
 }
 
 // runClient copies a client and runs its tests there.

@@ -26,6 +26,9 @@ var update = flag.Bool("update", false, "write the golden files")
 // private ones.
 const base = "CAISSON_AGENTS_BASE"
 
+// nodeModules names a directory with packages that tests in TypeScript need.
+const nodeModules = "CAISSON_NODE_MODULES"
+
 // TestMain is the command itself where the executable of the tests is called so.
 func TestMain(m *testing.M) {
 	conformance.Main(sandbox.Backends()...)
@@ -51,7 +54,7 @@ func run(m *testing.M) int {
 	}
 	defer os.RemoveAll(dir)
 	for _, name := range os.Environ() {
-		if name, _, _ = strings.Cut(name, "="); strings.HasPrefix(name, "XDG_") || strings.HasPrefix(name, "CAISSON") {
+		if name, _, _ = strings.Cut(name, "="); name != nodeModules && (strings.HasPrefix(name, "XDG_") || strings.HasPrefix(name, "CAISSON")) {
 			os.Unsetenv(name)
 		}
 	}

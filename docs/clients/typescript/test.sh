@@ -3,4 +3,4 @@
 # directory, which the client itself does not need.
 ln -s "$1" node_modules
 node node_modules/typescript/bin/tsc -p .
-node --test dist/test/
+node --test dist/test/*.test.js

@@ -175,8 +175,10 @@ export class Server {
   readonly commands = new Map<string, Command>();
   private lost: Error | undefined;
   private readonly ended: Promise<void>;
+  private readonly child: ChildProcess;
 
-  private constructor(private readonly child: ChildProcess) {
+  private constructor(child: ChildProcess) {
+    this.child = child;
     this.ended = new Promise((resolve) => {
       child.once("close", () => {
         this.fail(new ConnectionLost("caisson serve has ended"));
@@ -294,13 +296,15 @@ export interface Opened {
 
 /** One open sandbox: one policy, one temporary directory, one loopback, many commands. */
 export class Sandbox {
+  readonly server: Server;
+  readonly info: Opened;
   private closed = false;
 
   /** @internal */
-  constructor(
-    readonly server: Server,
-    readonly info: Opened,
-  ) {}
+  constructor(server: Server, info: Opened) {
+    this.server = server;
+    this.info = info;
+  }
 
   get id(): string {
     return this.info.sandbox;
@@ -357,17 +361,19 @@ export interface Piece {
 
 /** One command of a sandbox. */
 export class Command {
+  readonly id: string;
+  readonly pid: number;
+  private readonly server: Server;
   private readonly pieces: Piece[] = [];
   private ended = false;
   private wake: (() => void) | undefined;
   private outcome: Promise<Outcome> | undefined;
 
   /** @internal */
-  constructor(
-    private readonly server: Server,
-    readonly id: string,
-    readonly pid: number,
-  ) {
+  constructor(server: Server, id: string, pid: number) {
+    this.server = server;
+    this.id = id;
+    this.pid = pid;
     server.commands.set(id, this);
   }
 

@@ -28,7 +28,7 @@ import {
   type WriteStdinArgs,
 } from "@openai/agents/sandbox";
 
-import { Server, type Command, type Grant, type Sandbox } from "./index.js";
+import { Server, type Command, type Grant, type Sandbox } from "./index.ts";
 
 export interface CaissonSandboxClientOptions extends SandboxClientOptions {
   /** The directory that may be written, absolute. */
@@ -51,8 +51,11 @@ const MAX_FILE = 100 << 20;
 export class CaissonSandboxClient implements SandboxClient<CaissonSandboxClientOptions, SandboxSessionState> {
   readonly backendId = "caisson";
   readonly supportsDefaultOptions = true;
+  private readonly defaults: CaissonSandboxClientOptions;
 
-  constructor(private readonly defaults: CaissonSandboxClientOptions) {}
+  constructor(defaults: CaissonSandboxClientOptions) {
+    this.defaults = defaults;
+  }
 
   create = async (args?: SandboxClientCreateArgs<CaissonSandboxClientOptions> | Manifest, given?: CaissonSandboxClientOptions): Promise<CaissonSession> => {
     const { manifest, options } = normalizeSandboxClientCreateArgs<CaissonSandboxClientOptions>(args, given);
@@ -82,15 +85,18 @@ interface Running {
 }
 
 export class CaissonSession implements SandboxSession {
+  readonly sandbox: Sandbox;
+  readonly state: SandboxSessionState;
+  private readonly server: Server;
   private readonly commands = new Map<number, Running>();
   private last = 0;
   private closed = false;
 
-  constructor(
-    private readonly server: Server,
-    readonly sandbox: Sandbox,
-    readonly state: SandboxSessionState,
-  ) {}
+  constructor(server: Server, sandbox: Sandbox, state: SandboxSessionState) {
+    this.server = server;
+    this.sandbox = sandbox;
+    this.state = state;
+  }
 
   supportsPty(): boolean {
     return true;

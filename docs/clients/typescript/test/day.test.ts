@@ -9,7 +9,7 @@ import { once } from "node:events";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 
-import { ConnectionLost, Refused, Server } from "../src/index.js";
+import { ConnectionLost, Refused, Server } from "../src/index.ts";
 
 const program = process.env["CAISSON"]!;
 const directory = () => mkdtempSync(join(process.env["CAISSON_TEST_DIR"]!, "day-"));

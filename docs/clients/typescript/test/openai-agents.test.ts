@@ -8,7 +8,7 @@ import { test } from "node:test";
 import { Runner, Usage, type Model, type ModelRequest, type ModelResponse } from "@openai/agents";
 import { Manifest, SandboxAgent, file, shell } from "@openai/agents/sandbox";
 
-import { CaissonSandboxClient } from "../src/openai-agents.js";
+import { CaissonSandboxClient } from "../src/openai-agents.ts";
 
 const program = process.env["CAISSON"]!;
 const directory = () => mkdtempSync(join(process.env["CAISSON_TEST_DIR"]!, "agents-"));
@@ -16,7 +16,11 @@ const directory = () => mkdtempSync(join(process.env["CAISSON_TEST_DIR"]!, "agen
 /** A model that asks for each command in turn, and then ends. */
 class Scripted implements Model {
   readonly seen: string[] = [];
-  constructor(private readonly commands: string[]) {}
+  private readonly commands: string[];
+
+  constructor(commands: string[]) {
+    this.commands = commands;
+  }
 
   async getResponse(request: ModelRequest): Promise<ModelResponse> {
     const last = Array.isArray(request.input) ? (request.input.at(-1) as any) : undefined;
