@@ -117,19 +117,30 @@ func (b breach) reason() (reason, remedy string) {
 	return fmt.Sprintf("every user may change %s (%s)", path, b.act), "take that right away with icacls, or hide the path with --hide"
 }
 
+// Why there is no allowlist, and what helps.
+const (
+	whyNoList = "setup makes no account that can reach a proxy and nothing else, and a proxy on the host's loopback would be open to the host's other users"
+	noList    = "fetch what is needed first and use --net offline, or use --net online, which lets every host be reached"
+)
+
 // unmet says why a guarantee is out of reach. Where the backend is not usable
-// at all, accepting the loss of one guarantee does not help.
+// at all, accepting the loss of one guarantee does not help; nor does setup help
+// to an allowlist.
 func unmet(name string, f Facts, id guarantee.ID) plan.Unmet {
 	u := plan.Unmet{ID: id}
+	if id == guarantee.NetAllowlist && name != ContainerName {
+		u.Reason, u.Remedy = whyNoList, noList
+		if name == TokenName {
+			u.Reason = "the network is filtered by account, and the commands have the user's own"
+		}
+		return u
+	}
 	if o := f.obstacle(name); o != nil {
 		u.Reason, u.Remedy = o.reason, o.remedy
 		return u
 	}
 	strong := "run caisson setup install and use " + AccountName
 	switch {
-	case id == guarantee.NetAllowlist:
-		u.Reason, u.Remedy = "this version has no network mode between offline and online", "use --net offline or --net online"
-		return u
 	case id == guarantee.DenialsReported:
 		u.Reason = "denials are not observed by this version"
 	case id == guarantee.OutsideHidden:

@@ -9,6 +9,7 @@ import (
 
 	"github.com/caisson-sandbox/caisson/backends/windows/internal/access"
 	"github.com/caisson-sandbox/caisson/core/diag"
+	"github.com/caisson-sandbox/caisson/core/guarantee"
 	"github.com/caisson-sandbox/caisson/core/pathspec"
 	"github.com/caisson-sandbox/caisson/core/policy"
 )
@@ -87,6 +88,10 @@ func refuse(name string, f Facts, r *policy.Resolved) error {
 	if ports := append(append([]int{}, n.Loopback...), n.Publish...); len(ports) > 0 && n.Mode != policy.Online {
 		return diag.New(diag.ModeUnsupported, fmt.Sprintf("the filters of the network are made once by setup, and admit no port; port %d cannot be joined to the host's", ports[0]),
 			"remove network.loopback and network.publish, or use --net online")
+	}
+	if n.Mode == policy.Allowlist && slices.Contains(r.AllowWeaker(), guarantee.NetAllowlist) {
+		// windows/token would have the host's whole network in place of a list.
+		return diag.New(diag.ModeUnsupported, string(guarantee.NetAllowlist)+" cannot be given up on Windows: "+whyNoList, noList)
 	}
 	if name != TokenName && n.Mode == policy.Online && f.Setup.State == "ready" && f.Setup.Online == 0 {
 		return diag.New(diag.ModeUnsupported, "setup made no sandbox account with a network", "run caisson setup install again, with an account for --net online")

@@ -120,6 +120,25 @@ func TestNetwork(t *testing.T) {
 		if w := p.Windows; w.Account != nil && (w.Account.Pool != "offline" || len(w.WFP) == 0) {
 			t.Errorf("%s: an allowlist gets the pool %s", name, w.Account.Pool)
 		}
+		_, err := prepare(t, name, f, resolve(t, recorded.Windows(), func(p *policy.Policy) {
+			p.Network.Mode, p.Network.Allow = policy.Allowlist, []string{"example.org:443"}
+			p.AllowWeaker = []guarantee.ID{guarantee.NetAllowlist}
+		}))
+		if d, _ := errors.AsType[*diag.Diagnostic](err); d == nil || d.Code != diag.ModeUnsupported || d.Remedy == "" {
+			t.Errorf("%s: an allowlist that was given up: %v", name, err)
+		}
+		// Named in another mode it gives up nothing, and nothing is refused.
+		if _, err := prepare(t, name, f, resolve(t, recorded.Windows(), func(p *policy.Policy) {
+			p.AllowWeaker = []guarantee.ID{guarantee.NetAllowlist}
+		})); err != nil {
+			t.Errorf("%s: offline: %v", name, err)
+		}
+	}
+	none := Facts{Setup: Setup{State: "none"}}
+	for _, name := range []string{AccountName, LeanName} {
+		if u := unmet(name, none, guarantee.NetAllowlist); u.Reason != whyNoList || u.Grant != nil {
+			t.Errorf("%s: setup is said to help to an allowlist: %+v", name, u)
+		}
 	}
 	f.Setup.Online = 0
 	if _, err := prepare(t, AccountName, f, resolve(t, recorded.Windows(), func(p *policy.Policy) { p.Network.Mode = policy.Online })); err == nil {

@@ -233,11 +233,19 @@ func TestParity(t *testing.T) {
 				t.Errorf("%d claims were compared", claims)
 			}
 			// A policy that it refuses, it refuses in the same words.
-			r := resolve(t, func(p *policy.Policy) { p.Network.Publish = []int{3000} })
-			_, one := local.Prepare(t.Context(), backend.Request{Policy: r, Facts: want.Facts})
-			_, two := remote.Prepare(t.Context(), backend.Request{Policy: r, Facts: want.Facts})
-			if one == nil || two == nil || one.Error() != two.Error() {
-				t.Errorf("refusals %q and %q", one, two)
+			for _, change := range []func(*policy.Policy){
+				func(p *policy.Policy) { p.Network.Publish = []int{3000} },
+				func(p *policy.Policy) {
+					p.Network.Mode, p.Network.Allow = policy.Allowlist, []string{"example.org:443"}
+					p.AllowWeaker = []guarantee.ID{guarantee.NetAllowlist}
+				},
+			} {
+				r := resolve(t, change)
+				_, one := local.Prepare(t.Context(), backend.Request{Policy: r, Facts: want.Facts})
+				_, two := remote.Prepare(t.Context(), backend.Request{Policy: r, Facts: want.Facts})
+				if one == nil || two == nil || one.Error() != two.Error() {
+					t.Errorf("refusals %q and %q", one, two)
+				}
 			}
 		})
 	}

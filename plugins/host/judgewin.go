@@ -133,6 +133,7 @@ func judgeRests(made *plan.Plan) error {
 		guarantee.NoPrivs:            w.Account != nil,
 		guarantee.IPCConfined:        w.Account != nil,
 		guarantee.NetOffline:         len(w.WFP) > 0,
+		guarantee.NetAllowlist:       false, // no plan for Windows has a proxy
 	} {
 		if _, claimed := made.Claims[id]; claimed && !stands {
 			return refused("the plan claims %s without what it rests on", id)
