@@ -4,7 +4,6 @@ package sandbox
 
 import (
 	"fmt"
-	"os/user"
 	"runtime/debug"
 	"slices"
 	"sync"
@@ -44,9 +43,8 @@ func (p *Prepared) openAudit() (*auditor, error) {
 		Caisson: ownVersion(), Backend: p.Backend.Name, Reason: audit.Text(p.options.Reason),
 		Workspace: []string{}, Claims: []string{}, Weakened: []string{},
 	}}
-	if u, err := user.Current(); err == nil {
-		a.common.User = audit.User{ID: u.Uid, Name: audit.Text(u.Username)}
-	}
+	id, name := whoami()
+	a.common.User = audit.User{ID: id, Name: audit.Text(name)}
 	digest, err := p.Resolved.Digest()
 	if err != nil {
 		return nil, err

@@ -117,7 +117,7 @@ func plantedLinks() []planted {
 			act: shell("cat sub/id"),
 		},
 		{
-			name: "unix", named: "dev.sock", target: func(w *world) string { return w.outside + "/host.sock" },
+			name: "unix", pinned: true, named: "dev.sock", target: func(w *world) string { return w.outside + "/host.sock" },
 			lay: func(w *world) {
 				reached.Store(0)
 				var ours atomic.Int32
