@@ -276,15 +276,18 @@ func (b *broker) connectSocket(n *notification, listener, socket int, addr []byt
 	}
 }
 
-// connectRaw calls connect(2). Where Landlock keeps abstract names apart the
-// agent does it, so that it does so here too.
-func (b *broker) connectRaw(socket int, addr []byte) (errno unix.Errno) {
-	if b.sandbox.fence == nil {
-		return connectRaw(socket, addr)
+// connectRaw calls connect(2). Where Landlock keeps abstract names apart it is
+// called in the sandbox's outer domain, so that it does so here too.
+func (b *broker) connectRaw(socket int, addr []byte) unix.Errno {
+	if f := b.sandbox.fence; f != nil && abstract(addr) {
+		return f.connect(socket, addr)
 	}
-	errno = unix.EACCES
-	b.sandbox.fence.agent.do(func() { errno = connectRaw(socket, addr) })
-	return errno
+	return connectRaw(socket, addr)
+}
+
+// abstract reports whether an address is an abstract name of a unix socket.
+func abstract(addr []byte) bool {
+	return len(addr) > 2 && binary.NativeEndian.Uint16(addr) == unix.AF_UNIX && addr[2] == 0
 }
 
 // connected waits for the outcome of a connect in progress.

@@ -259,6 +259,9 @@ func (s *Sandbox) endFence() {
 	if f.births != nil {
 		f.births.close()
 	}
+	if f.end != nil {
+		f.end.close() // the ender kills all, whatever the agent waits for
+	}
 	for end := time.Now().Add(fencePatience); time.Now().Before(end); {
 		s.killInside()
 		select {
@@ -269,9 +272,6 @@ func (s *Sandbox) endFence() {
 		}
 	}
 	s.awaitReaped()
-	if f.end != nil {
-		f.end.close()
-	}
 	for _, pid := range []int{f.nursery, f.ender} {
 		if pid != 0 {
 			_ = unix.Kill(pid, unix.SIGKILL)

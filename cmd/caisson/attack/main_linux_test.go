@@ -136,6 +136,8 @@ func attacker(id string, args []string) int {
 		return status(stop())
 	case "stray":
 		return status(stray(args[0]))
+	case "block":
+		return status(block(args[0], len(args) > 1))
 	}
 	for _, a := range attacks() {
 		if a.id != id {
