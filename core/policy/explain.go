@@ -83,6 +83,38 @@ func (r *Resolved) Explain(path string, h Host) Explanation {
 	return e
 }
 
+// ExplainRemove answers as Explain does, of removing or renaming what is at a
+// path. That changes its directory: what is granted by its own name alone can be
+// written, and stays where it is.
+func (r *Resolved) ExplainRemove(path string, h Host) Explanation {
+	os := pathspec.OS(r.data.OS)
+	e := r.Explain(path, h)
+	dir := os.Dir(e.Target)
+	if !r.OwnName(e.Target) && (e.Grant == nil || e.Grant.Kind != diag.GrantWrite || os.Key(e.Grant.Value) != os.Key(e.Target)) {
+		return e
+	}
+	e.Write, e.Grant = false, nil
+	why := r.noRoot(dir, h)
+	switch {
+	case r.Final("files.write"):
+		e.Remedy = "the system policy makes files.write final"
+	case why != "":
+		e.Remedy = "a grant of its own name lets it be written, not removed or renamed, and " + why
+	default:
+		g := diag.NewGrant(diag.GrantWrite, dir)
+		e.Grant, e.Remedy = &g, "allow it with "+g.Flags()
+	}
+	return e
+}
+
+// OwnName reports whether a path is writable and its directory is not: what is
+// there can be changed, and neither removed nor renamed.
+func (r *Resolved) OwnName(path string) bool {
+	access, _ := r.AccessTo(path)
+	above, _ := r.AccessTo(pathspec.OS(r.data.OS).Dir(path))
+	return access == Write && above != Write
+}
+
 // permit takes back what the permissions of the file system refuse, and the
 // grant that would not help against them.
 func (e *Explanation) permit(path string, access Access, h Host) {

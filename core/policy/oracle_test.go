@@ -211,6 +211,42 @@ func TestExplainWhatIsThere(t *testing.T) {
 	}
 }
 
+// TestExplainRemove: a removal needs its directory, which a grant of the name
+// alone does not give.
+func TestExplainRemove(t *testing.T) {
+	t.Parallel()
+	h := unixHost(map[string]string{"/home/me/.bashrc": "", "/home/me/own": "", "/data/file": "", "/data/own": "", "/home/me/ws/x": "", "/home/me/ws/.git/config": ""})
+	p := Standard(".")
+	p.Files.Write = []string{"/home/me/own", "/data/own"}
+	r := mustResolve(t, p, h)
+	p.Final = []string{"files.write"}
+	final := mustResolve(t, p, h)
+	for _, c := range []struct {
+		path, grant, text string
+		write             bool
+	}{
+		{"/home/me/ws/x", "", "", true},
+		{"/home/me/ws", "", "not removed or renamed", false},
+		{"/home/me/.bashrc", "", "not removed or renamed, and its directory is a home directory", false},
+		{"/home/me/own", "", "not removed or renamed, and its directory is a home directory", false},
+		{"/data/file", "--write /data", "--write", false},
+		{"/data/own", "--write /data", "--write", false},
+		{"/home/me/ws/.git/config", "--unprotect /home/me/ws/.git/config", "--unprotect", false},
+	} {
+		e := r.ExplainRemove(c.path, h)
+		grant := ""
+		if e.Grant != nil {
+			grant = e.Grant.Flags()
+		}
+		if e.Write != c.write || grant != c.grant || !strings.Contains(e.Remedy, c.text) {
+			t.Errorf("%s: %+v, grant %q", c.path, e, grant)
+		}
+		if e := final.ExplainRemove(c.path, h); e.Grant != nil && e.Grant.Kind == diag.GrantWrite {
+			t.Errorf("%s: a grant against a final setting: %+v", c.path, e.Grant)
+		}
+	}
+}
+
 // BenchmarkResolve is what a launch pays on this machine, in a fresh checkout.
 func BenchmarkResolve(b *testing.B) {
 	dir := b.TempDir()

@@ -51,7 +51,12 @@ func (p *Prepared) Explain(target string) (Explanation, error) {
 
 // explainReal explains a path whose links are followed already.
 func (p *Prepared) explainReal(real string) Explanation {
-	e := p.Resolved.Explain(real, policy.OSHost())
+	return p.withPrivate(real, p.Resolved.Explain(real, policy.OSHost()))
+}
+
+// withPrivate takes into account that the sandbox has directories of its own in
+// the place of some of the host's.
+func (p *Prepared) withPrivate(real string, e policy.Explanation) Explanation {
 	out := Explanation{Target: e.Target, Read: &e.Read, Write: &e.Write, Rule: e.Rule, Remedy: e.Remedy, Grant: e.Grant}
 	if private := p.privateOver(real); e.Rule.Access != policy.Hidden.String() && private != "" {
 		no := false

@@ -36,7 +36,11 @@ func (s *Sandbox) triedFile(d *denials, a launch.Attempt) {
 	if !ok || d.again(a.Source, string(a.Act), a.Path) {
 		return
 	}
-	e := s.prepared.explainReal(at)
+	explain := s.prepared.Resolved.Explain
+	if a.Act == launch.ActRemove {
+		explain = s.prepared.Resolved.ExplainRemove
+	}
+	e := s.prepared.withPrivate(at, explain(at, policy.OSHost()))
 	d.add(a.Path, Denial{Source: a.Source, Operation: string(a.Act), Target: a.Path, Rule: e.Rule, Layer: e.Rule.Origin.Layer(), Remedy: e.Remedy, Grant: e.Grant})
 }
 
@@ -66,6 +70,9 @@ func (s *Sandbox) refusesWrite(a launch.Attempt) (at string, refused bool) {
 	case access == policy.Write:
 		if a.Act != launch.ActRemove || !a.Found {
 			return "", false
+		}
+		if r.OwnName(a.Path) {
+			return a.Path, policy.OSHost().CanWrite(policy.OSHost().OS().Dir(a.Path))
 		}
 		return s.holds(a.Path) // what holds something protected cannot be moved away
 	case access == policy.Hidden && rule.Path != "":
