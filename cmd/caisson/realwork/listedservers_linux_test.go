@@ -16,6 +16,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/hex"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"io"
 	"math/big"
@@ -148,18 +149,9 @@ func (n *internet) names() string {
 // addPackages puts a package of each manager, and a repository, on the server.
 func (n *internet) addPackages(t *testing.T) {
 	t.Helper()
-	var tgz bytes.Buffer
-	gz := gzip.NewWriter(&tgz)
-	tw := tar.NewWriter(gz)
-	for name, text := range map[string]string{"package/package.json": `{"name":"small","version":"1.0.0"}`, "package/index.js": "module.exports = 42\n"} {
-		if err := tw.WriteHeader(&tar.Header{Name: name, Mode: 0o644, Size: int64(len(text))}); err != nil {
-			t.Fatal(err)
-		}
-		_, _ = io.WriteString(tw, text)
-	}
-	_, _ = tw.Close(), gz.Close()
-	sum := sha1.Sum(tgz.Bytes())
-	n.files["/npm/small/-/small-1.0.0.tgz"] = tgz.Bytes()
+	tgz := npmPackage(t, map[string]string{"package.json": `{"name":"small","version":"1.0.0"}`, "index.js": "module.exports = 42\n"})
+	sum := sha1.Sum(tgz)
+	n.files["/npm/small/-/small-1.0.0.tgz"] = tgz
 	for _, host := range []string{"allowed.example", "other.example"} {
 		n.files["/npm/"+strings.TrimSuffix(host, ".example")+"-small"] = fmt.Appendf(nil, `{"name":"%s-small","dist-tags":{"latest":"1.0.0"},"versions":{"1.0.0":{"name":"%s-small","version":"1.0.0","dist":{"tarball":"https://%s/npm/small/-/small-1.0.0.tgz","shasum":"%s"}}}}`,
 			strings.TrimSuffix(host, ".example"), strings.TrimSuffix(host, ".example"), host, hex.EncodeToString(sum[:]))
@@ -177,6 +169,24 @@ func (n *internet) addPackages(t *testing.T) {
 	n.files["/go/"+module+"/@v/v1.0.0.info"] = []byte(`{"Version":"v1.0.0","Time":"2024-01-01T00:00:00Z"}`)
 	n.files["/go/"+module+"/@v/v1.0.0.mod"] = []byte("module " + module + "\n")
 	n.files["/go/"+module+"/@v/v1.0.0.zip"] = zipped(t, map[string]string{module + "@v1.0.0/go.mod": "module " + module + "\n", module + "@v1.0.0/small.go": "package small\n"})
+}
+
+// npmPackage packs files as npm has them.
+func npmPackage(t *testing.T, files map[string]string) []byte {
+	t.Helper()
+	var tgz bytes.Buffer
+	gz := gzip.NewWriter(&tgz)
+	tw := tar.NewWriter(gz)
+	for name, text := range files {
+		if err := tw.WriteHeader(&tar.Header{Name: "package/" + name, Mode: 0o644, Size: int64(len(text))}); err != nil {
+			t.Fatal(err)
+		}
+		_, _ = io.WriteString(tw, text)
+	}
+	if err := errors.Join(tw.Close(), gz.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return tgz.Bytes()
 }
 
 func zipped(t *testing.T, files map[string]string) []byte {
