@@ -34,6 +34,7 @@ const (
 const (
 	Start = "start" // written before a command is executed
 	End   = "end"   // written after it
+	Close = "close" // written when the sandbox ends, of what came after the last end; it is of no command
 )
 
 // Record is one line. Seq, AfterTorn and Prev are set by Append. Nothing of it is
@@ -56,7 +57,7 @@ type Record struct {
 	Result       *Result  `json:"result,omitempty"`       // of an end
 	Denials      any      `json:"denials,omitempty"`      // of an end; a list, or null where they were not observed
 	DenialsMore  int      `json:"denials_more,omitempty"` // denials that are not in the list
-	Egress       any      `json:"egress,omitempty"`       // of an end; decisions over the network since the record before
+	Egress       any      `json:"egress,omitempty"`       // of an end or close; decisions over the network since the record before
 	EgressMore   int      `json:"egress_more,omitempty"`
 	AfterTorn    bool     `json:"after_torn,omitempty"` // the line before is half a record
 	Prev         string   `json:"prev"`                 // SHA-256 of the line before, in hex; "" for the first

@@ -116,7 +116,7 @@ func decode(line []byte) (Record, error) {
 	if err != nil || !bytes.Equal(diag.EscapeJSON(again), line) {
 		return Record{}, errors.New("not written as records are")
 	}
-	if r.Schema != Schema || r.Seq < 1 || r.Event != Start && r.Event != End {
+	if r.Schema != Schema || r.Seq < 1 || r.Event != Start && r.Event != End && r.Event != Close {
 		return Record{}, errors.New("of another schema, event or number")
 	}
 	return r, nil

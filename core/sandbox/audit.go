@@ -63,7 +63,7 @@ func (p *Prepared) openAudit() (*auditor, error) {
 	for _, file := range files {
 		log, err := audit.Open(file, p.stateDir, func(path string) string { return outfile.WritableRoot(p.Resolved, path) })
 		if err != nil {
-			a.close()
+			_ = a.close() // nothing ran
 			return nil, auditError(file, err)
 		}
 		a.logs = append(a.logs, log)
@@ -128,12 +128,17 @@ func (a *auditor) end(r audit.Record, result Result) error {
 		r.Denials, r.DenialsMore = kept, result.DenialsMore+len(list)-len(kept)
 	}
 	a.mu.Lock()
+	a.take(&r)
+	a.mu.Unlock()
+	return a.note(r)
+}
+
+// take moves the decisions that were kept into a record. The caller holds mu.
+func (a *auditor) take(r *audit.Record) {
 	if len(a.egress) > 0 {
 		r.Egress, r.EgressMore = a.egress, a.more
 	}
 	a.egress, a.more = nil, 0
-	a.mu.Unlock()
-	return a.note(r)
 }
 
 // decided keeps a decision of the proxy for the next record, once. What was
@@ -170,16 +175,25 @@ func (a *auditor) done() {
 	}
 }
 
-// close closes the files when the last end is noted.
-func (a *auditor) close() {
+// close closes the files when the last end is noted. What is left of a command
+// may have asked for hosts after its end, which the last record then says.
+func (a *auditor) close() error {
 	if a == nil {
-		return
+		return nil
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.closed = true; a.pending == 0 {
-		a.closeLogs()
+	if a.closed = true; a.pending > 0 {
+		return nil
 	}
+	defer a.closeLogs()
+	if len(a.egress) == 0 {
+		return nil
+	}
+	r := a.common
+	r.Event = audit.Close
+	a.take(&r)
+	return a.note(r)
 }
 
 func (a *auditor) closeLogs() {

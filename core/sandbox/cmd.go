@@ -148,6 +148,7 @@ func (c *Cmd) start() error {
 		c.sandbox.leave()
 		return err
 	}
+	c.sandbox.denied.begin()
 	process, err := c.sandbox.box.Start(c.ctx, launch.Command{
 		Path: c.Path, Args: args, Env: c.environ(dir), Dir: dir, Files: files, Foreground: c.Foreground, OwnGroup: c.OwnGroup, NewSession: c.NewSession,
 		Attempted: c.sandbox.attempted(c.denied),
@@ -155,6 +156,7 @@ func (c *Cmd) start() error {
 	c.streams.started()
 	if err != nil {
 		c.sandbox.leave()
+		c.sandbox.denied.end()
 		_ = c.sandbox.auditor.end(c.noted, Result{Code: -1}) // why it was not started comes first
 		return err
 	}
@@ -240,6 +242,7 @@ func (c *Cmd) Wait() error {
 		return errors.New("the command was waited for already")
 	}
 	c.waited = true
+	defer c.sandbox.denied.end()
 	<-c.ended
 	w := <-c.watched
 	c.result.Elapsed = c.elapsed

@@ -53,14 +53,36 @@ const (
 type denials struct {
 	report func(Denial) // nil: nobody asks
 
-	mu   sync.Mutex
-	list []Denial
-	at   map[string]int // index in list, by key
-	more int            // denials beyond the bound
+	mu      sync.Mutex
+	list    []Denial
+	at      map[string]int // index in list, by key
+	more    int            // denials beyond the bound
+	running int            // commands that share it
+	old     bool           // what is kept is of commands that ended
 }
 
 func newDenials(report func(Denial)) *denials {
 	return &denials{report: report, at: map[string]int{}}
+}
+
+// begin is told of each command that shares the denials. Where none runs, what
+// was denied to earlier ones is forgotten: it is not the next one's.
+func (d *denials) begin() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.old {
+		d.list, d.more, d.old = nil, 0, false
+		clear(d.at)
+	}
+	d.running++
+}
+
+// end is told of the end of each.
+func (d *denials) end() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.running--
+	d.old = d.running == 0
 }
 
 func denialKey(source, operation, target string) string {

@@ -97,7 +97,8 @@ func (s *Sandbox) fill(r *Result, status launch.Status, deadline bool) {
 	r.Diagnostics = slices.Clone(s.notes)
 }
 
-// setDenials notes what was denied to a command, and by the sandbox as a whole.
+// setDenials notes what was denied to a command, and by the sandbox as a whole
+// while it ran.
 func (s *Sandbox) setDenials(r *Result, own *denials) {
 	for _, d := range []*denials{own, s.denied} {
 		list, more := d.all()

@@ -150,13 +150,13 @@ func (p *Prepared) open(ctx context.Context) (*Sandbox, error) {
 	}
 	box, err := launch.Open(ctx, p.Plan, launch.Options{Terminal: terminal, StateDir: p.stateDir, Report: s.found, Prove: p.proof()})
 	if err != nil {
-		s.auditor.close()
+		_ = s.auditor.close() // nothing ran
 		return nil, err
 	}
 	s.box = box
 	if err := s.serve(); err != nil {
-		_ = box.Close() // the first error is the one to read
-		s.auditor.close()
+		_ = box.Close()       // the first error is the one to read
+		_ = s.auditor.close() // nothing ran
 		return nil, err
 	}
 	s.caches = p.keepCaches()
@@ -209,7 +209,9 @@ func (s *Sandbox) Close() error {
 		}
 		s.closeErr = s.box.Close()
 		s.caches.Stop()
-		s.auditor.close()
+		if err := s.auditor.close(); s.closeErr == nil {
+			s.closeErr = err
+		}
 	})
 	return s.closeErr
 }

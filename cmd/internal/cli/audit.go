@@ -114,7 +114,10 @@ func (p *program) auditShow() *cobra.Command {
 }
 
 func auditLine(r audit.Record) string {
-	line := fmt.Sprintf("%d %s %s %s %s", r.Seq, r.Time, r.User.Name, r.Event, diag.Quote(r.Command.Name))
+	line := fmt.Sprintf("%d %s %s %s", r.Seq, r.Time, r.User.Name, r.Event)
+	if r.Event != audit.Close {
+		line += " " + diag.Quote(r.Command.Name)
+	}
 	if r.Result == nil {
 		return line
 	}
