@@ -93,9 +93,27 @@ func runsOutside(path string) bool {
 	}, parts[0]) {
 		return true
 	}
+	controls := startedNames()
 	return slices.ContainsFunc(parts, func(part string) bool {
-		return slices.Contains([]string{"bin", "sbin", "library", "appdata"}, part) || part[0] == '.' && part != ".cache"
+		return slices.Contains(controls, part) || part[0] == '.' && (strings.HasSuffix(part, "rc") || strings.Contains(part, "profile"))
 	})
+}
+
+// startedNames are names of directories and files that hold such things
+// wherever they lie: those that a writable root protects, and of homes.
+func startedNames() []string {
+	names := []string{
+		"bin", "sbin", "library", "appdata", ".config", ".local", ".ssh", ".gnupg", ".git", ".gitconfig", ".cargo", ".rustup",
+		".vim", ".emacs", ".emacs.d", ".tmux.conf", ".pam_environment", ".xsession", ".docker", ".kube", ".npm", ".nvm", ".pyenv",
+	}
+	for _, set := range policy.Sets() {
+		for _, m := range set.Members {
+			if !strings.ContainsAny(m.Path, "/*$~") && !m.Computed {
+				names = append(names, m.Path)
+			}
+		}
+	}
+	return names
 }
 
 // public reports whether a rule for a host leads to the public network alone.

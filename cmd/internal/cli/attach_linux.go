@@ -66,6 +66,7 @@ func (j *job) runInSession(c *cobra.Command, args []string) error {
 			return err
 		}
 	}
+	j.tellDenials(result)
 	if result.Exit.TimedOut && !j.flags.quiet {
 		j.say("the time limit is over")
 	}

@@ -29,19 +29,25 @@ func denialLine(d sandbox.Denial) string {
 
 // tellDenials says of a command that failed what was denied to it, in one line:
 // the last of what a grant would allow, which is most likely what it failed for.
-func (j *job) tellDenials(r sandbox.Result) {
-	if j.flags.quiet || len(r.Denials) == 0 || outcome.Status(r) == 0 || r.TimedOut {
+func (j *job) tellDenials(o outcome.Outcome) {
+	if j.flags.quiet || len(o.Denials) == 0 || o.Exit.Code == 0 || o.Exit.TimedOut {
 		return
 	}
-	last := r.Denials[len(r.Denials)-1]
-	for _, d := range r.Denials {
+	last := o.Denials[len(o.Denials)-1]
+	for _, d := range o.Denials {
 		if d.Grant != nil {
 			last = d
 		}
 	}
-	line := denialLine(last)
-	if more := len(r.Denials) - 1 + r.DenialsMore; more > 0 {
-		line += fmt.Sprintf(" (and %d more: -v prints them, --result has them)", more)
+	line, all := denialLine(last), "-v prints them, --result has them"
+	if j.session != "" {
+		all = "--result has them"
+		if last.Grant != nil {
+			line += " in another session: the policy of one is fixed"
+		}
+	}
+	if more := len(o.Denials) - 1 + o.DenialsMore; more > 0 {
+		line += fmt.Sprintf(" (and %d more: %s)", more, all)
 	}
 	j.say(line)
 }

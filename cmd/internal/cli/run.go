@@ -137,7 +137,7 @@ func (j *job) run(ctx context.Context, args []string) error {
 	if err == nil {
 		result.Diagnostics = append(result.Diagnostics, j.hint(prepared, result)...)
 		if j.ended == nil {
-			j.tellDenials(result)
+			j.tellDenials(j.report(prepared, result, nil))
 		} else {
 			err = j.ended(result)
 		}
