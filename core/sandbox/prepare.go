@@ -155,9 +155,39 @@ func (p *Prepared) plan(ctx context.Context, b backend.Backend, c selector.Candi
 	if beyond := made.Claims.Within(c.Report.Offers); len(beyond) > 0 {
 		return diag.New(diag.PlanInvalid, fmt.Sprintf("%s claims %s and does not offer it on this host", c.Info.Name, beyond[0]), "")
 	}
+	if port := unjoined(made, p.Resolved); port != 0 {
+		return diag.New(diag.ModeUnsupported, fmt.Sprintf("%s does not join port %d of the sandbox's loopback to the host's, which the policy grants", c.Info.Name, port),
+			"remove network.loopback and network.publish, or choose another backend")
+	}
 	p.Plan, p.Backend = made, c.Info
 	p.Notes = append(p.Notes, made.Notes...)
 	return nil
+}
+
+// unjoined returns a port that a policy grants and a plan for Linux leaves out,
+// or 0. With the host's network there is nothing to join.
+func unjoined(made *plan.Plan, r *policy.Resolved) int {
+	n := r.Network()
+	if r.OS() != "linux" || n.Mode == policy.Online {
+		return 0
+	}
+	var joined plan.Egress
+	for _, step := range made.Steps {
+		if e, ok := step.(plan.Egress); ok {
+			joined = e
+		}
+	}
+	for _, port := range n.Loopback {
+		if !slices.Contains(joined.Loopback, port) {
+			return port
+		}
+	}
+	for _, port := range n.Publish {
+		if !slices.Contains(joined.Publish, port) {
+			return port
+		}
+	}
+	return 0
 }
 
 // Weakened returns the guarantees that the policy needs and the plan does not

@@ -82,7 +82,7 @@ func TestTools(t *testing.T) {
 			`script -qec 'test -t 0 && test -t 1 && tty | tr 0-9 N; stty -a | head -1 | tr -d 0-9; exit 3' log </dev/null || echo $?`,
 		}, ignore: "^log$", mask: []string{`baud.*`, `\r`, `\^D\x08\x08`}},
 		{name: "curl and a server", needs: []string{"curl", "python3"}, steps: []string{
-			`echo hello >page; python3 -um http.server --bind 127.0.0.1 0 >log 2>&1 & trap 'kill %1' EXIT; for i in $(seq 100); do p=$(grep -o 'port [0-9]*' log | cut -d' ' -f2) && test "$p" && break; sleep 0.05; done; curl -s --noproxy '*' "http://127.0.0.1:$p/page"; curl -s --noproxy '*' -o /dev/null -w '%{http_code}\n' "http://localhost:$p/none"`,
+			`echo hello >page; python3 -um http.server --bind 127.0.0.1 0 >log 2>&1 & trap 'kill %1' EXIT; for i in $(seq 100); do p=$(grep -so 'port [0-9]*' log | cut -d' ' -f2) && test "$p" && break; sleep 0.05; done; curl -s --noproxy '*' "http://127.0.0.1:$p/page"; curl -s --noproxy '*' -o /dev/null -w '%{http_code}\n' "http://localhost:$p/none"`,
 		}, ignore: "^log$"},
 		{name: "100 MB through a pipe", long: true, steps: []string{
 			`yes 'a line of text' | head -c 100000000 | tee >(md5sum >sum) | md5sum; sleep 0.2; cat sum`,
