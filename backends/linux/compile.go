@@ -53,7 +53,7 @@ func compile(f Facts, r *policy.Resolved) (*plan.Plan, error) {
 		p.Steps = append(p.Steps, out)
 	}
 	p.Steps = append(p.Steps, restrictions(f, r, t.steps)...)
-	p.Env = backend.Environment(r, cmp.Or(r.Tmp(), f.slashTmp()), out.Proxy)
+	p.Env = backend.Environment(r, cmp.Or(r.Tmp(), f.slashTmp()), backend.Proxy{Port: out.Proxy})
 	served := networkMounts(table, t.steps)
 	p.Notes = notes(r, served)
 	p.Claims, p.Unmet = claims(f, r, served)

@@ -44,7 +44,7 @@ func compileFence(f Facts, r *policy.Resolved) (*plan.Plan, error) {
 		p.Steps = append(p.Steps, plan.Metadata{Protect: protectedInside(r)})
 	}
 	p.Steps = append(p.Steps, plan.Privileges{}, fenceLandlock(f, r, table), fenceFilter(f, r))
-	p.Env = backend.Environment(r, r.Tmp(), 0) // without one, TMPDIR is the launcher's to set
+	p.Env = backend.Environment(r, r.Tmp(), backend.Proxy{}) // without one, TMPDIR is the launcher's to set
 	served := slices.DeleteFunc(slices.Clone(table.list), func(m mount) bool {
 		access, _ := r.AccessTo(m.point)
 		return !table.visible(m) || within("/proc", m.point) || access == policy.Hidden || !serves(m.fstype) && m.fstype != "autofs"

@@ -49,7 +49,7 @@ func compile(name string, f Facts, r *policy.Resolved) (*plan.Plan, error) {
 	identify(w, shape, f, r)
 	w.Token = token(shape, f, e.caps)
 	w.WFP = filters(w)
-	p := &plan.Plan{Format: plan.Format, Backend: name, OS: "windows", Arch: f.Arch, Env: backend.Environment(r, cmp.Or(r.Tmp(), f.Temp), 0), Windows: w}
+	p := &plan.Plan{Format: plan.Format, Backend: name, OS: "windows", Arch: f.Arch, Env: backend.Environment(r, cmp.Or(r.Tmp(), f.Temp), backend.Proxy{}), Windows: w}
 	found, err := predict(f, r, w)
 	if err != nil {
 		return nil, err

@@ -24,7 +24,7 @@ func compile(f facts, r *policy.Resolved) (*plan.Plan, error) {
 	if err := refuse(r, answered); err != nil {
 		return nil, err
 	}
-	p := &plan.Plan{Format: plan.Format, Backend: Name, OS: "linux", Arch: f.Arch, Env: backend.Environment(r, cmp.Or(r.Tmp(), "/tmp"), 0)}
+	p := &plan.Plan{Format: plan.Format, Backend: Name, OS: "linux", Arch: f.Arch, Env: backend.Environment(r, cmp.Or(r.Tmp(), "/tmp"), backend.Proxy{})}
 	p.Claims, p.Unmet = claims(f, r)
 	if list := f.served(); len(list) > 0 {
 		p.Notes = append(p.Notes, diag.Diagnostic{Code: diag.NetworkFS,

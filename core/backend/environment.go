@@ -38,9 +38,9 @@ func cacheVariables() map[string]string {
 // Environment returns the edits of the commands' variables that every backend
 // makes, sorted: CAISSON, the tools' private caches where the policy has a store,
 // the variables of temporary directories where tmp is not empty, and those of the
-// proxy at a port of the loopback where that is not 0. What the policy sets or
+// proxy where there is one. What the policy sets or
 // passes by name stays as it says.
-func Environment(r *policy.Resolved, tmp string, proxy int) []plan.EnvEdit {
+func Environment(r *policy.Resolved, tmp string, proxy Proxy) []plan.EnvEdit {
 	slash, temporary, name := "/", []string{"TMPDIR", "TMP", "TEMP"}, func(s string) string { return s }
 	if r.OS() == "windows" { // which compares names without case
 		slash, temporary, name = `\`, []string{"TEMP", "TMP"}, strings.ToLower
@@ -63,7 +63,7 @@ func Environment(r *policy.Resolved, tmp string, proxy int) []plan.EnvEdit {
 	for _, n := range r.Env().Pass {
 		said[name(n)] = true
 	}
-	if proxy != 0 {
+	if proxy.Port != 0 {
 		both := ProxyVariables(proxy)
 		for n, value := range both {
 			upper := strings.ToUpper(n)

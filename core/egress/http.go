@@ -24,9 +24,16 @@ func (p *Proxy) answerHTTP(c net.Conn, in *bufio.Reader) {
 	var m *malformed
 	switch {
 	case errors.As(err, &m):
+		if p.config.Password != "" { // it may be anybody's
+			sayHTTP(c, m.status, "caisson: "+m.what)
+			return
+		}
 		p.refuseHTTP(c, Decision{Protocol: HTTP}, m)
 		return
 	case err != nil:
+		return
+	case !p.admits(h):
+		sayHTTP(c, 407, "caisson: the proxy is for the commands of one sandbox")
 		return
 	}
 	method, target, version := h.first[0], h.first[1], h.first[2]
@@ -244,11 +251,15 @@ func sayRefused(c net.Conn, r *refusal) {
 
 // sayHTTP answers with a status and a sentence. Proxy-Status is of RFC 9209.
 func sayHTTP(c net.Conn, status int, text string) {
-	words := map[int]string{400: "Bad Request", 403: "Forbidden", 431: "Request Header Fields Too Large", 501: "Not Implemented", 502: "Bad Gateway", 505: "HTTP Version Not Supported"}
+	words := map[int]string{400: "Bad Request", 403: "Forbidden", 407: "Proxy Authentication Required", 431: "Request Header Fields Too Large", 501: "Not Implemented", 502: "Bad Gateway", 505: "HTTP Version Not Supported"}
 	cause := map[int]string{403: "; error=http_request_denied", 502: "; error=destination_unavailable"}
+	challenge := ""
+	if status == 407 {
+		challenge = "Proxy-Authenticate: Basic realm=\"caisson\"\r\n"
+	}
 	text += "\n"
-	_, _ = fmt.Fprintf(c, "HTTP/1.1 %d %s\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: %d\r\nProxy-Status: caisson%s\r\nConnection: close\r\n\r\n%s",
-		status, words[status], len(text), cause[status], text) // the client may have gone
+	_, _ = fmt.Fprintf(c, "HTTP/1.1 %d %s\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: %d\r\nProxy-Status: caisson%s\r\n%sConnection: close\r\n\r\n%s",
+		status, words[status], len(text), cause[status], challenge, text) // the client may have gone
 	linger(c)
 }
 

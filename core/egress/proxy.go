@@ -29,6 +29,11 @@ type Config struct {
 	// Resolve looks up the addresses of a name; nil asks the system's resolver.
 	Resolve func(ctx context.Context, name string) ([]netip.Addr, error)
 	Limits  Limits
+	// User and Password are what a client has to give where others than the
+	// commands of the sandbox can reach a listener; an empty Password is none to
+	// give. Who does not have them learns that alone, and is no event: nobody
+	// else fills the records of a sandbox.
+	User, Password string
 }
 
 // Limits bound what commands can make a proxy spend. Zero fields mean the

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"slices"
 	"syscall"
 
 	"github.com/caisson-sandbox/caisson/core/hostrule"
@@ -32,10 +33,9 @@ const (
 	socksNoAddress   = 8
 )
 
-// answerSOCKS serves one connection of SOCKS5. There is no name and password
-// to give, and of the commands only CONNECT.
+// answerSOCKS serves one connection of SOCKS5; of the commands only CONNECT.
 func (p *Proxy) answerSOCKS(c net.Conn, in *bufio.Reader) {
-	if !greetSOCKS(c, in) {
+	if !p.greetSOCKS(c, in) {
 		return
 	}
 	r, host, reply, err := readSOCKS(in)
@@ -63,8 +63,9 @@ func (p *Proxy) answerSOCKS(c net.Conn, in *bufio.Reader) {
 	p.tunnel(c, in, to.Conn, r)
 }
 
-// greetSOCKS reads which methods a client has and chooses the one without.
-func greetSOCKS(c net.Conn, in *bufio.Reader) bool {
+// greetSOCKS reads which methods a client has and chooses the one without a name
+// and password, or, where the proxy asks for them, the one with.
+func (p *Proxy) greetSOCKS(c net.Conn, in *bufio.Reader) bool {
 	var begin [2]byte
 	if _, err := io.ReadFull(in, begin[:]); err != nil {
 		return false
@@ -73,14 +74,18 @@ func greetSOCKS(c net.Conn, in *bufio.Reader) bool {
 	if _, err := io.ReadFull(in, methods); err != nil {
 		return false
 	}
-	for _, m := range methods {
-		if m == socksNoAuth {
-			_, err := c.Write([]byte{socksVersion, socksNoAuth})
-			return err == nil
-		}
+	method := byte(socksNoAuth)
+	if p.config.Password != "" {
+		method = socksLogin
 	}
-	_, _ = c.Write([]byte{socksVersion, socksNoMethod}) // it ends in any case
-	return false
+	if !slices.Contains(methods, method) {
+		_, _ = c.Write([]byte{socksVersion, socksNoMethod}) // it ends in any case
+		return false
+	}
+	if _, err := c.Write([]byte{socksVersion, method}); err != nil {
+		return false
+	}
+	return method == socksNoAuth || p.admitSOCKS(c, in)
 }
 
 // readSOCKS reads a request. Where that fails, host is what there is to say of

@@ -44,7 +44,7 @@ func judgeBroker(st plan.Broker, n policy.Network) error {
 func ofProxy(e plan.EnvEdit, made *plan.Plan, r *policy.Resolved) bool {
 	for _, s := range made.Steps {
 		if st, ok := s.(plan.Egress); ok && r.Network().Mode == policy.Allowlist && st.Proxy != 0 {
-			value, known := backend.ProxyVariables(st.Proxy)[e.Name]
+			value, known := backend.ProxyVariables(backend.Proxy{Port: st.Proxy})[e.Name]
 			return known && !e.Unset && value == e.Value
 		}
 	}

@@ -5,11 +5,12 @@ package inside
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"fmt"
 	"io"
 	"net"
+	"net/url"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/caisson-sandbox/caisson/conformance/internal/act"
@@ -89,16 +90,20 @@ func networkOps() map[string]op {
 
 // reach connects to an address, through a proxy where there is one.
 func reach(addr string) (net.Conn, error) {
-	proxy, ok := strings.CutPrefix(os.Getenv("HTTPS_PROXY"), "http://127.0.0.1:")
-	if !ok {
+	proxy, err := url.Parse(os.Getenv("HTTPS_PROXY"))
+	if err != nil || proxy.Scheme != "http" || proxy.Hostname() != "127.0.0.1" {
 		return net.DialTimeout("tcp", addr, patience)
 	}
-	c, err := net.DialTimeout("tcp", "127.0.0.1:"+proxy, patience)
+	login := ""
+	if proxy.User != nil {
+		login = "Proxy-Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte(proxy.User.String())) + "\r\n"
+	}
+	c, err := net.DialTimeout("tcp", proxy.Host, patience)
 	if err != nil {
 		return nil, err
 	}
 	c.SetDeadline(time.Now().Add(patience))
-	fmt.Fprintf(c, "CONNECT %s HTTP/1.1\r\nHost: %s\r\n\r\n", addr, addr)
+	fmt.Fprintf(c, "CONNECT %s HTTP/1.1\r\nHost: %s\r\n%s\r\n", addr, addr, login)
 	head := make([]byte, 0, 512)
 	for one := make([]byte, 1); !bytes.HasSuffix(head, []byte("\r\n\r\n")); head = append(head, one[0]) {
 		if _, err := io.ReadFull(c, one); err != nil {
