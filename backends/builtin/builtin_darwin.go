@@ -9,5 +9,5 @@ import (
 
 // Backends returns the backends of this system.
 func Backends(o Options) []backend.Backend {
-	return []backend.Backend{seatbelt.New(seatbelt.Options{Try: o.Try})}
+	return []backend.Backend{seatbelt.New(seatbelt.Options{Try: o.Try, Proxy: true})}
 }

@@ -26,7 +26,7 @@ func TypicalOf(os, arch string) (t Typical, ok bool, err error) {
 	case "darwin":
 		facts := seatbelt.Typical()
 		facts.Arch = arch
-		t = Typical{Host: recorded.Darwin(), Backends: []backend.Backend{seatbelt.New(seatbelt.Options{})}}
+		t = Typical{Host: recorded.Darwin(), Backends: []backend.Backend{seatbelt.New(seatbelt.Options{Proxy: true})}}
 		t.Facts, err = json.Marshal(facts)
 		return t, true, err
 	case "windows":

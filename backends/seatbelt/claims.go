@@ -29,7 +29,7 @@ func offers(f Facts, proxy bool) guarantee.Set {
 		s[id] = guarantee.Claim{By: guarantee.ByKernel, Note: modelled}
 	}
 	if proxy {
-		s[guarantee.NetAllowlist] = guarantee.Claim{By: guarantee.ByKernel, Note: modelled + "; one port of the host's loopback, at which caisson's proxy decides"}
+		s[guarantee.NetAllowlist] = guarantee.Claim{By: guarantee.ByKernel, Note: modelled + "; one port of the host's loopback, at which caisson's proxy decides and asks for a password"}
 	}
 	for _, id := range []guarantee.ID{
 		guarantee.TreeKilled, guarantee.EnvScrubbed, guarantee.FDNoLeak, guarantee.NoResidue, guarantee.LimitTime,
@@ -59,7 +59,7 @@ func unmet(f Facts, id guarantee.ID) plan.Unmet {
 	case guarantee.OutsideHidden:
 		u.Reason = "macOS has no process namespaces: processes can be found by their number"
 	case guarantee.NetAllowlist:
-		u.Reason, u.Remedy = "this version cannot filter by host", "use --net offline or --net online"
+		u.Reason, u.Remedy = "who executes the plan serves no proxy that decides by host", "use --net offline or --net online"
 	case guarantee.LimitMemory, guarantee.LimitProcesses:
 		u.Reason = "macOS limits single processes and users, not trees of processes"
 		u.Remedy = "leave the limit out"

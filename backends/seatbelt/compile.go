@@ -53,7 +53,7 @@ func compile(f Facts, r *policy.Resolved, proxy bool) (*plan.Plan, error) {
 		p.Steps = append(p.Steps, watch)
 	}
 	p.Steps = append(p.Steps, plan.Limits{Milliseconds: r.Limits().Time.Milliseconds()}, plan.ProcessGroup{Own: true}, g.summary(text))
-	p.Env = backend.Environment(g.policy, g.policy.Tmp(), backend.Proxy{}) // the launcher adds the variables of a directory that it makes
+	p.Env = backend.Environment(g.policy, g.policy.Tmp(), backend.Proxy{}) // who executes it adds those of a directory and of a proxy that it makes
 	p.Notes = notes(r)
 	p.Claims, p.Unmet = claims(f, g)
 	return p, nil

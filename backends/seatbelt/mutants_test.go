@@ -168,8 +168,11 @@ func variants(f form) []form {
 	case "subpath":
 		return wider(f)
 	case "remote", "local":
-		if f.list[1].text == "ip" {
+		switch f.list[1].text {
+		case "ip":
 			return openedUp(f)
+		case "tcp":
+			return append(openedUp(f), f.with(1, form{text: "ip"}))
 		}
 	case "global-name", "sysctl-name", "ipc-posix-name":
 		return []form{{list: []form{{text: f.head() + "-prefix"}, f.list[1]}}}

@@ -69,9 +69,10 @@ func (g *generator) network() sbpl.Section {
 	}
 	var out, in []sbpl.Expr
 	if g.proxy {
-		// Its value is localhost and one port. Names are the proxy's to resolve, so
-		// there is no way to mDNSResponder, nor to who fetches by itself.
-		out = append(out, sbpl.Form("remote", sbpl.Symbol("ip"), sbpl.Param(paramProxy)))
+		// Its value is localhost and one port, by TCP alone: a server for UDP there is
+		// none of caisson's. Names are the proxy's to resolve, so there is no way to
+		// mDNSResponder, nor to who fetches by itself.
+		out = append(out, sbpl.Form("remote", sbpl.Symbol("tcp"), sbpl.Param(paramProxy)))
 	}
 	for _, port := range n.Loopback {
 		out = append(out, remote("ip", fmt.Sprintf("localhost:%d", port)))

@@ -26,6 +26,9 @@ type Options struct {
 	Terminal string                // device of the caller's terminal, "" for none
 	StateDir string                // caisson's state: journal and quarantine
 	Report   func(diag.Diagnostic) // findings while it runs; called from any goroutine
+	// Proxy is the port of the host's loopback at which caisson's proxy listens;
+	// 0 where the plan has commands reach none there.
+	Proxy int
 	// Prove is what is tried inside where wrappers confine the commands. Such a
 	// plan is not executed without it.
 	Prove Proof

@@ -56,7 +56,7 @@ func Open(ctx context.Context, p *plan.Plan, o Options) (*Sandbox, error) {
 		return nil, diag.New(diag.LaunchFailed, fmt.Sprintf("this program cannot be found: %v", err), "")
 	}
 	box, err := sandboxexec.Open(p, sandboxexec.Options{
-		Program: program, Stage: self, StateDir: o.StateDir, Terminal: o.Terminal, Patience: patience, System: processes{}, Report: o.Report,
+		Program: program, Stage: self, StateDir: o.StateDir, Proxy: o.Proxy, Terminal: o.Terminal, Patience: patience, System: processes{}, Report: o.Report,
 	})
 	if err != nil {
 		return nil, err

@@ -30,7 +30,7 @@ type Seatbelt struct {
 	Profile string `json:"profile"`
 	// Network is "none", "ports" (what Ports lists on the host's loopback),
 	// "proxy" (the port of the host's loopback at which caisson's proxy listens,
-	// and Ports) or "host".
+	// and Ports; the variables that name it are set when it listens) or "host".
 	Network string   `json:"network"`
 	Ports   []int    `json:"ports,omitempty"`
 	Write   []string `json:"write,omitempty"`

@@ -81,10 +81,11 @@ func (s *Sandbox) environ(dir string) []string {
 	return s.edited(env)
 }
 
-// edited applies the plan's changes to a copy of an environment.
+// edited applies the plan's changes to a copy of an environment, and those that
+// name a proxy outside.
 func (s *Sandbox) edited(env []string) []string {
 	env = slices.Clone(env)
-	for _, e := range s.prepared.Plan.Env {
+	for _, e := range slices.Concat(s.prepared.Plan.Env, s.outsideEnv) {
 		if e.Unset {
 			env = unset(env, e.Name)
 		} else {

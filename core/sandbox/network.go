@@ -154,6 +154,12 @@ func (s *Sandbox) relayOut(l net.Listener, addr *net.TCPAddr) {
 	})
 }
 
+// noFamily reports whether an address could not be listened at since the host
+// has none of its family.
+func noFamily(err error) bool {
+	return errors.Is(err, syscall.EADDRNOTAVAIL) || errors.Is(err, syscall.EAFNOSUPPORT)
+}
+
 // listenLocal listens on ports of the host's loopback, of both families where
 // the host has both.
 func listenLocal(ports []int) ([]net.Listener, error) {
@@ -165,7 +171,7 @@ func listenLocal(ports []int) ([]net.Listener, error) {
 				list = append(list, l)
 				continue
 			}
-			if host == "::1" && (errors.Is(err, syscall.EADDRNOTAVAIL) || errors.Is(err, syscall.EAFNOSUPPORT)) {
+			if host == "::1" && noFamily(err) {
 				continue
 			}
 			for _, l := range list {

@@ -86,8 +86,10 @@ type Sandbox struct {
 	limit    *time.Timer    // the time limit, nil without one
 	caches   *caches.Keeper // of the private store, nil without one
 	egress   *egress.Proxy  // nil where the plan has no way out
-	closing  sync.Once
-	closeErr error
+	// outsideEnv is what tells commands of a proxy that serveOutside made.
+	outsideEnv []plan.EnvEdit
+	closing    sync.Once
+	closeErr   error
 
 	mu     sync.Mutex // guards what follows
 	notes  []diag.Diagnostic
@@ -148,14 +150,10 @@ func (p *Prepared) open(ctx context.Context) (*Sandbox, error) {
 	if s.auditor, err = p.openAudit(); err != nil {
 		return nil, err
 	}
-	box, err := launch.Open(ctx, p.Plan, launch.Options{Terminal: terminal, StateDir: p.stateDir, Report: s.found, Prove: p.proof()})
-	if err != nil {
-		_ = s.auditor.close() // nothing ran
-		return nil, err
-	}
-	s.box = box
-	if err := s.serve(); err != nil {
-		_ = box.Close()       // the first error is the one to read
+	if err := s.launch(ctx, terminal); err != nil {
+		if s.egress != nil {
+			s.egress.Close()
+		}
 		_ = s.auditor.close() // nothing ran
 		return nil, err
 	}
@@ -169,6 +167,24 @@ func (p *Prepared) open(ctx context.Context) (*Sandbox, error) {
 		s.limit = time.AfterFunc(d, s.expire)
 	}
 	return s, nil
+}
+
+// launch makes the box and what joins its network to the host's.
+func (s *Sandbox) launch(ctx context.Context, terminal string) error {
+	p := s.prepared
+	port, err := s.serveOutside()
+	if err != nil {
+		return err
+	}
+	s.box, err = launch.Open(ctx, p.Plan, launch.Options{Terminal: terminal, StateDir: p.stateDir, Report: s.found, Proxy: port, Prove: p.proof()})
+	if err != nil {
+		return err
+	}
+	if err := s.serve(); err != nil {
+		_ = s.box.Close() // the first error is the one to read
+		return err
+	}
+	return nil
 }
 
 // keepCaches begins to fill the store of the workspace and to keep all stores
