@@ -86,10 +86,10 @@ type Sandbox struct {
 	limit    *time.Timer    // the time limit, nil without one
 	caches   *caches.Keeper // of the private store, nil without one
 	egress   *egress.Proxy  // nil where the plan has no way out
-	// outsideEnv is what tells commands of a proxy that serveOutside made.
+	closing  sync.Once
+	closeErr error
+	// outsideEnv tells commands of the proxy that serveOutside made, if it did.
 	outsideEnv []plan.EnvEdit
-	closing    sync.Once
-	closeErr   error
 
 	mu     sync.Mutex // guards what follows
 	notes  []diag.Diagnostic
