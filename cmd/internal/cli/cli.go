@@ -179,13 +179,13 @@ func group(name, short string, subs ...*cobra.Command) *cobra.Command {
 		Short: short,
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) == 0 {
-				return usageError(c, "no command of caisson %s is named", name)
+				return usageError(c, "no command of %s is named", c.CommandPath())
 			}
-			remedy := "see caisson " + name + " --help"
+			remedy := "see " + c.CommandPath() + " --help"
 			if near := nearest(c, args[0]); near != "" {
 				remedy = near
 			}
-			return diag.New(diag.UsageInvalid, "unknown command caisson "+name+" "+diag.Quote(args[0]), remedy)
+			return diag.New(diag.UsageInvalid, "unknown command "+c.CommandPath()+" "+diag.Quote(args[0]), remedy)
 		},
 	}
 	for _, sub := range subs {

@@ -8,11 +8,14 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/caisson-sandbox/caisson/core/diag"
+	"github.com/caisson-sandbox/caisson/core/policy"
 )
 
 // maxHook bounds what an agent tells a hook, in bytes.
@@ -119,6 +122,8 @@ func (p *program) answerHook(h agentHook, decision string) error {
 		return refuse("it is too long")
 	}
 	var call struct {
+		Cwd   string                     `json:"cwd"`
+		Roots []string                   `json:"workspace_roots"` // of Cursor
 		Input map[string]json.RawMessage `json:"tool_input"`
 	}
 	var command string
@@ -135,12 +140,34 @@ func (p *program) answerHook(h agentHook, decision string) error {
 	if err != nil {
 		return refuse("caisson cannot be found: " + err.Error())
 	}
-	wrapped, err := json.Marshal(shellWord(self) + " sh -c " + shellWord(command))
+	wrapped, err := json.Marshal(workspaceWord(append(call.Roots, call.Cwd)) + shellWord(self) + " sh -c " + shellWord(command))
 	if err != nil {
 		return errors.Join(refuse("its command cannot be written"), err)
 	}
 	call.Input["command"] = wrapped
 	return json.NewEncoder(p.stdout).Encode(h.answer(call.Input, decision))
+}
+
+// workspaceWord names the workspace to the shell of a wrapped command: the project
+// around the first absolute directory among those that the agent itself says it
+// works in, or around the hook's own. The tool's call may start the command
+// anywhere, and what the call says is the model's. The user's variables go first.
+func workspaceWord(dirs []string) string {
+	if os.Getenv(shWorkspace) != "" || os.Getenv(shPolicy) != "" {
+		return ""
+	}
+	if cwd, err := os.Getwd(); err == nil {
+		dirs = append(dirs, cwd)
+	}
+	i := slices.IndexFunc(dirs, filepath.IsAbs)
+	if i < 0 {
+		return ""
+	}
+	dir := dirs[i]
+	if root := projectRoot(policy.OSHost(), dir); root != "" {
+		dir = root
+	}
+	return shWorkspace + "=" + shellWord(dir) + " "
 }
 
 // shellWord quotes a word for every POSIX shell, byte for byte.

@@ -122,8 +122,10 @@ func (p *program) sh(c *cobra.Command, words shellWords) error {
 	}
 	if dir := os.Getenv(shWorkspace); dir != "" {
 		j.flags.workspace = []string{dir}
-	} else if dir := projectRoot(policy.OSHost()); dir != "" && j.flags.policyFile == "" {
-		j.flags.workspace = []string{dir}
+	} else if cwd, err := os.Getwd(); err == nil && j.flags.policyFile == "" {
+		if dir := projectRoot(policy.OSHost(), cwd); dir != "" {
+			j.flags.workspace = []string{dir}
+		}
 	}
 	return j.run(c.Context(), append([]string{shell}, words.args...))
 }
@@ -135,14 +137,11 @@ func shellEnviron(environ []string, shell string) []string {
 	return append(environ, "SHELL="+shell)
 }
 
-// projectRoot is the root of the repository around the current directory, or ""
-// where there is none. A repository that a home directory or / is does not count.
-func projectRoot(host policy.Host) string {
-	dir, err := host.Getwd()
+// projectRoot is the root of the repository around a directory, or "" where
+// there is none. A repository that a home directory or / is does not count.
+func projectRoot(host policy.Host, dir string) string {
+	dir, err := filepath.EvalSymlinks(dir)
 	if err != nil {
-		return ""
-	}
-	if dir, err = filepath.EvalSymlinks(dir); err != nil {
 		return ""
 	}
 	for ; filepath.Dir(dir) != dir && !slices.Contains(host.Homes(), dir); dir = filepath.Dir(dir) {
