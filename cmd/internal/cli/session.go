@@ -123,8 +123,11 @@ func (p *program) sessionRun() *cobra.Command {
 in caisson run. The policy of a session is fixed: what a command needs beyond it
 needs another session.`,
 		RunE: func(c *cobra.Command, args []string) error {
-			if len(args) > 1 && args[1] == "--" {
+			switch {
+			case len(args) > 1 && args[1] == "--":
 				args = append(args[:1:1], args[2:]...)
+			case len(args) > 1 && strings.HasPrefix(args[1], "-"):
+				return j.refuse(usageError(c, "%s: flags come before the name of the session, and a command that begins with - after --", diag.Quote(args[1])))
 			}
 			if len(args) < 2 {
 				return j.refuse(usageError(c, "a session and a command to run in it are meant"))
@@ -134,6 +137,7 @@ needs another session.`,
 		},
 	}
 	c.Flags().SetInterspersed(false)
+	c.ValidArgsFunction = completeSession
 	j.flags.changed = c.Flags().Changed
 	j.addSession(c)
 	return c
@@ -184,5 +188,23 @@ func (p *program) sessionEnd() *cobra.Command {
 		Short: "End a session and everything in it",
 		Args:  exactly(1, "the name of a session"),
 		RunE:  func(_ *cobra.Command, args []string) error { return session.End(stateDir(), args[0]) },
+
+		ValidArgsFunction: completeSession,
 	}
+}
+
+// completeSession completes the first argument as the name of a session.
+func completeSession(_ *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveDefault
+	}
+	list, err := session.List(stateDir())
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	var names []cobra.Completion
+	for _, s := range list {
+		names = append(names, s.Name)
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
 }
