@@ -82,7 +82,7 @@ func workRoot(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir, err := os.MkdirTemp(home, ".caisson-test-")
+	dir, err := os.MkdirTemp(home, "caisson-test-") // without a dot, behind which settings lie
 	if err != nil {
 		t.Fatal(err)
 	}
