@@ -36,7 +36,7 @@ func Verify(in io.Reader, head string) (Report, error) {
 	err := lines(in, func(n int, line []byte) error {
 		r, err := decode(line)
 		if err != nil {
-			if torn || len(line) == 0 {
+			if torn || len(line) == 0 || line[0] != '{' {
 				return fmt.Errorf("line %d is no record", n)
 			}
 			torn, prev = true, hashOf(line)

@@ -15,7 +15,13 @@ import (
 )
 
 func (p *program) auditCommand() *cobra.Command {
-	return group("audit", "Check and show audit files", p.auditVerify(), p.auditShow())
+	c := group("audit", "Check and show audit files", p.auditVerify(), p.auditShow())
+	c.Long = `Check and show audit files. run, sh, session and serve write them, with --audit FILE
+or by the audit setting of the user's or the system's policy: what was run, how it
+ended and what was denied to it, each record with the hash of the one before.`
+	c.Example = `  caisson run --audit ~/audit.jsonl -- make
+  caisson audit verify ~/audit.jsonl`
+	return c
 }
 
 // opened opens an audit file for reading.
@@ -90,8 +96,10 @@ func (p *program) auditShow() *cobra.Command {
 				return err
 			}
 			defer file.Close()
+			records := 0
 			out := bufio.NewWriter(p.stdout)
 			err = audit.Read(file, func(line []byte, r audit.Record) error {
+				records++
 				var err error
 				if asJSON {
 					_, err = fmt.Fprintf(out, "%s\n", line)
@@ -105,6 +113,10 @@ func (p *program) auditShow() *cobra.Command {
 			}
 			if err != nil {
 				return fmt.Errorf("%s: %w", diag.Quote(args[0]), err)
+			}
+			if info, err := file.Stat(); records == 0 && err == nil && info.Size() > 0 {
+				p.say(diag.Quote(args[0]) + ": no line of it is a record")
+				return status(statusNo)
 			}
 			return nil
 		},

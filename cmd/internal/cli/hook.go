@@ -69,6 +69,7 @@ print prints what belongs into the agent's file; run is what the agent calls the
 it reads the call of the tool and answers with the command wrapped. What an agent
 does without its shell tool is not confined by this: to confine the whole agent, run
 it by caisson run.`
+	c.Example = "  caisson hook claude print"
 	return c
 }
 
@@ -88,7 +89,7 @@ func (p *program) hookOf(name string, h agentHook) *cobra.Command {
 	}
 	run.Flags().BoolVar(&ask, "ask", false, "have the agent ask its person all the same, where it can")
 	print := &cobra.Command{
-		Use:   "print",
+		Use:   "print [flags]",
 		Short: "Print what belongs into " + h.file,
 		Args:  noArgs,
 		RunE: func(*cobra.Command, []string) error {
@@ -96,15 +97,22 @@ func (p *program) hookOf(name string, h agentHook) *cobra.Command {
 			if err != nil {
 				return fmt.Errorf("find caisson: %w", err)
 			}
-			command, err := json.Marshal(shellWord(self) + " hook " + name + " run")
+			line := shellWord(self) + " hook " + name + " run"
+			approval := "commands are then approved because they are confined; print --ask prints what has the agent ask"
+			if ask {
+				line += " --ask"
+				approval = "the agent then asks before each command, where it can"
+			}
+			command, err := json.Marshal(line)
 			if err != nil {
 				return err
 			}
 			_, err = fmt.Fprintf(p.stdout, h.snippet, command)
-			p.say("put this into " + h.file + "; commands are then approved because they are confined, add --ask to be asked")
+			p.say("put this into " + h.file + "; " + approval)
 			return err
 		},
 	}
+	print.Flags().BoolVar(&ask, "ask", false, "have the agent ask its person all the same, where it can")
 	return group(name, "The hook of "+name, print, run)
 }
 

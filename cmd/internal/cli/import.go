@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -27,7 +28,17 @@ runtime), of Claude Code (settings.json) or of Codex (config.toml). What has no
 equivalent stands in comments, with the reason. Nothing is applied.`,
 		Example: "  caisson policy import claude ~/.claude/settings.json > policy.toml",
 		Args:    exactly(2, "the name of a tool, srt, claude or codex, and one FILE"),
+		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+			if len(args) > 0 {
+				return nil, cobra.ShellCompDirectiveDefault
+			}
+			return foreign.Tools(), cobra.ShellCompDirectiveNoFileComp
+		},
 		RunE: func(_ *cobra.Command, args []string) error {
+			if !slices.Contains(foreign.Tools(), args[0]) {
+				_, err := foreign.Read(args[0], args[1], nil)
+				return err
+			}
 			text, err := readForeign(args[1])
 			if err != nil {
 				return diag.New(diag.UsageInvalid, diag.Quote(args[1])+": "+cause(err).Error(), "")
