@@ -40,6 +40,7 @@ const (
 	SessionExists    Code = "session-exists"
 	SessionFixed     Code = "session-fixed"
 	SessionUnsafe    Code = "session-unsafe"
+	LessInvalid      Code = "less-invalid"
 	// Notes and findings of a run.
 	GuaranteeWeakened Code = "guarantee-weakened"
 	WorkspaceSubdir   Code = "workspace-subdirectory"
@@ -104,6 +105,7 @@ func Codes() []CodeInfo {
 		{SessionExists, true, "a session of that name is there already"},
 		{SessionFixed, true, "the policy of a session is fixed when it starts"},
 		{SessionUnsafe, true, "where sessions are held can be changed by others, or the other end belongs to another user"},
+		{LessInvalid, true, "a path cannot be protected or hidden for one command of an open sandbox"},
 		{GuaranteeWeakened, false, "a guarantee was given up on request"},
 		{WorkspaceSubdir, false, "the workspace is a directory inside a repository, not the repository"},
 		{NetworkFS, false, "a readable file system is itself on the network or served by a user process"},

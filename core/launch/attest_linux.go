@@ -41,6 +41,9 @@ func (s *setup) compare(bits []uint64) error {
 
 // attest compares what the command's process read back with the plan.
 func (e *entering) attest(words []uint64, p *plan.Plan) error {
+	if e.less && words[attestLess] != 1 {
+		return fmt.Errorf("what the command is to have less does not hold for it")
+	}
 	for i, step := range p.Steps {
 		holds := true
 		switch step.(type) {

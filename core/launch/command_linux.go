@@ -33,6 +33,10 @@ func (s *Sandbox) Start(ctx context.Context, c Command) (*Process, error) {
 		s.mu.Unlock()
 		return nil, diag.New(diag.LaunchFailed, "the sandbox was killed, because a protected or hidden path was replaced from outside", "")
 	}
+	if !c.Less.none() && (s.fence != nil || s.wrapped != nil) {
+		s.mu.Unlock()
+		return nil, lessUnsupported()
+	}
 	s.running.Add(1)
 	s.mu.Unlock()
 	p, err := s.startFiles(ctx, c)
@@ -61,7 +65,7 @@ func (s *Sandbox) startFiles(ctx context.Context, c Command) (*Process, error) {
 		case s.wrapped != nil:
 			s.thread.do(func() { err = s.startWrapped(ctx, p, c, in) })
 		default:
-			s.thread.do(func() { err = s.start(ctx, p, c, in) })
+			err = s.start(ctx, p, c, in)
 		}
 		if err == nil {
 			in.started()
@@ -185,19 +189,29 @@ func (p *Process) specOf(c Command, in *inherited) spec {
 	return sp
 }
 
-// start runs on the sandbox's thread.
+// start makes a command in the sandbox's namespaces.
 func (s *Sandbox) start(ctx context.Context, p *Process, c Command, in *inherited) error {
 	sp := p.specOf(c, in)
+	spaces := s.spaces
+	if !c.Less.none() {
+		less, err := s.lessen(c.Less)
+		if err != nil {
+			return err
+		}
+		defer less.close()
+		sp.less, spaces = less, less.spaces
+	}
 	list, err := enterProgram(s.plan, len(s.spaces), s.filter, sp)
 	if err != nil {
 		return err
 	}
 	list.serve = func(listener int) error { return s.serve(listener, s.diag, c.Attempted) }
-	return s.startList(ctx, p, list, in)
+	s.thread.do(func() { err = s.startList(ctx, p, list, in, spaces) })
+	return err
 }
 
 // startList executes the list of a command; it runs on the sandbox's thread.
-func (s *Sandbox) startList(ctx context.Context, p *Process, list *entering, in *inherited) error {
+func (s *Sandbox) startList(ctx context.Context, p *Process, list *entering, in *inherited, spaces []int) error {
 	image, err := list.memfd()
 	if err != nil {
 		return err
@@ -208,7 +222,7 @@ func (s *Sandbox) startList(ctx context.Context, p *Process, list *entering, in 
 		return err
 	}
 	defer ctl.close()
-	fds := append(append(append([]int{}, in.fds...), ctl.other), s.spaces...)
+	fds := append(append(append([]int{}, in.fds...), ctl.other), spaces...)
 	first, err := s.cgroup.execImage(image, fds...)
 	if err != nil {
 		return err

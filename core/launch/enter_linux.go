@@ -22,6 +22,7 @@ type entering struct {
 	message arg // "attest" and what follows, see attestation
 	mask    arg // the caller's signal mask
 	steps   int
+	less    bool                     // the command is to have less than its sandbox
 	serve   func(listener int) error // what answers the calls of the command
 }
 
@@ -38,19 +39,24 @@ type spec struct {
 	newSession int // descriptor of the terminal of a session of its own, -1: none
 	callerPID  int
 	alone      bool // the process that runs the list becomes the command
+	less       *lessened
 }
 
 // forkEntry is where the limits of a sandbox are met by its next command.
 const forkEntry = "fork the command"
 
 func enterProgram(p *plan.Plan, kinds int, filter []seccomp.Instruction, c spec) (*entering, error) {
-	e := &entering{control: c.std, steps: len(p.Steps)}
+	e := &entering{control: c.std, steps: len(p.Steps), less: c.less != nil}
 	e.step = -1
 	e.report = e.control
 	words := append([]arg{num(msgAttest)}, make([]arg, attestWords+1+len(p.Steps)/64)...)
 	words[1+attestReads], words[1+attestWrites] = arg{value: stageFailed}, arg{value: stageFailed}
 	e.message = e.words(words...)
-	image := e.control + 1 + kinds
+	domain := e.control + 1 + kinds
+	image := domain
+	if e.less {
+		image++
+	}
 	e.call("keep the listed descriptors only", unix.SYS_CLOSE_RANGE, num(image), num(1<<32-1), num(0))
 	// A key pressed now reaches this process too. Were it to die between the
 	// fork and its report, nobody would know the command that it made.
@@ -63,6 +69,9 @@ func enterProgram(p *plan.Plan, kinds int, filter []seccomp.Instruction, c spec)
 	e.hideMemory()
 	for i := range kinds {
 		e.call(fmt.Sprintf("enter namespace %d", i), unix.SYS_SETNS, num(e.control+1+i), num(0))
+	}
+	if e.less {
+		e.lessen(domain, c.less.readOnly)
 	}
 	e.call("go to "+c.dir, unix.SYS_CHDIR, e.str(c.dir))
 	e.reopen(c.reopen)
@@ -163,6 +172,7 @@ const (
 	attestParent // getppid(), 0 in a pid namespace of its own
 	attestReads  // its own /proc/self/comm opened for reading, where Landlock alone confines files
 	attestWrites // the same for writing, which no rule allows
+	attestLess   // 1 where what the command has less was looked at and its domain entered
 	attestWords
 )
 

@@ -65,6 +65,8 @@ type Command struct {
 	// terminal is the first of Files[0] to Files[2] that is one; see setsid(2). The terminal is then not the caller's,
 	// and its keys, sizes and hangup reach the command by themselves.
 	NewSession bool
+	// Less is what the command may do less than the sandbox.
+	Less Less
 	// Attempted is called with what the command and its descendants try, while
 	// the one who tries waits; from any goroutine, and as long as one of them
 	// lives. It must not block. Where the plan observes nothing, only connects

@@ -90,6 +90,9 @@ func Collect(stateDir string, report func(diag.Diagnostic)) error {
 // Start starts a command in the sandbox. An error is or wraps a
 // *diag.Diagnostic; nothing was executed then.
 func (s *Sandbox) Start(ctx context.Context, c Command) (*Process, error) {
+	if !c.Less.none() {
+		return nil, lessUnsupported()
+	}
 	p, err := s.box.Start(ctx, sandboxexec.Command{
 		Path: c.Path, Args: c.Args, Env: c.Env, Dir: c.Dir, Files: c.Files, Foreground: c.Foreground, NewSession: c.NewSession,
 	})

@@ -117,6 +117,9 @@ func (s *Sandbox) Start(ctx context.Context, c Command) (*Process, error) {
 	if c.NewSession {
 		return nil, diag.New(diag.ModeUnsupported, "Windows has no sessions with terminals", "start the command without one")
 	}
+	if !c.Less.none() {
+		return nil, lessUnsupported()
+	}
 	p := &Process{sandbox: s}
 	m := winrun.Message{Path: c.Path, Args: c.Args, Env: c.Env, Dir: c.Dir}
 	if err := s.pass(p, c, &m); err != nil {

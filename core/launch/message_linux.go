@@ -16,6 +16,7 @@ const (
 	msgListener = 0x726e7473696c
 	msgAttest   = 0x747365747461
 	msgReopened = 0x656e65706f6572
+	msgLess     = 0x7373656c   // a list of lessen: the mounts of one command
 	msgPort     = 0x74726f70   // process 1: sockets that listen inside for the supervisor
 	msgStage    = 0x6567617473 // the stage of a wrapped command: what it could do
 )

@@ -249,29 +249,48 @@ func (s *Sandbox) rearm(name string, id journal.Identity) error {
 	})
 }
 
+// firstGiven is the number of the first descriptor that a list of amongMounts is given.
+const firstGiven = 3
+
+// cloneTree adds open_tree(2) of a descriptor: a detached clone of its mount.
+func (p *program) cloneTree(what string, fd arg, flags int) *entry {
+	return p.call(what, unix.SYS_OPEN_TREE, fd, p.str(""), num(unix.AT_EMPTY_PATH|unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|flags))
+}
+
+// mountOn attaches a detached mount to what a descriptor names.
+func (p *program) mountOn(what string, tree, target cell) {
+	p.call(what, unix.SYS_MOVE_MOUNT, tree.value(), p.str(""), target.value(), p.str(""), num(unix.MOVE_MOUNT_F_EMPTY_PATH|unix.MOVE_MOUNT_T_EMPTY_PATH))
+}
+
 // coverAgain mounts a cover on what a name leads to inside.
 func (s *Sandbox) coverAgain(name string, dir bool) error {
 	with := s.covers.file
 	if dir {
 		with = s.covers.dir
 	}
-	const given = 3 // the number of the first descriptor that is passed on
 	return s.remount(func(list *setup) {
 		target, tree := list.cell(0), list.cell(0)
 		how := list.words(num(unix.O_PATH|unix.O_CLOEXEC), num(0), num(unix.RESOLVE_NO_MAGICLINKS))
 		list.call("find "+name, unix.SYS_OPENAT2, atFDCWD, list.str(name), how, num(24)).to(target)
-		list.call("clone the cover", unix.SYS_OPEN_TREE, num(given), list.str(""), num(unix.AT_EMPTY_PATH|unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC)).to(tree)
-		list.call("cover "+name, unix.SYS_MOVE_MOUNT, tree.value(), list.str(""), target.value(), list.str(""), num(unix.MOVE_MOUNT_F_EMPTY_PATH|unix.MOVE_MOUNT_T_EMPTY_PATH))
+		list.cloneTree("clone the cover", num(firstGiven), 0).to(tree)
+		list.mountOn("cover "+name, tree, target)
 	}, with)
 }
 
-// remount changes the mounts of the sandbox. A process of its own does it: one
-// with several threads cannot enter a user namespace, and no process that
-// shares memory with the caller may be in the sandbox.
+// remount changes the mounts of the sandbox.
 func (s *Sandbox) remount(add func(*setup), given ...int) error {
+	_, err := s.amongMounts(add, given...)
+	return err
+}
+
+// amongMounts has a list run among the mounts of the sandbox, and returns the
+// descriptors that it sends, if any. A process of its own does it: one with
+// several threads cannot enter a user namespace, and no process that shares
+// memory with the caller may be in the sandbox.
+func (s *Sandbox) amongMounts(add func(*setup), given ...int) (sent []int, err error) {
 	list := &setup{}
 	list.step = -1
-	list.call("keep the listed descriptors only", unix.SYS_CLOSE_RANGE, num(3+len(given)), num(1<<32-1), num(0))
+	list.call("keep the listed descriptors only", unix.SYS_CLOSE_RANGE, num(firstGiven+len(given)), num(1<<32-1), num(0))
 	list.call("die with the caller", unix.SYS_PRCTL, num(unix.PR_SET_PDEATHSIG), num(int(unix.SIGKILL)))
 	list.hideMemory()
 	list.call("enter the user namespace", unix.SYS_SETNS, num(1), num(unix.CLONE_NEWUSER))
@@ -282,12 +301,12 @@ func (s *Sandbox) remount(add func(*setup), given ...int) error {
 
 	image, err := list.memfd()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer unix.Close(image)
 	ctl, err := newControl()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer ctl.close()
 	fds := append([]int{ctl.other, s.space("user"), s.space("mount")}, given...)
@@ -303,11 +322,15 @@ func (s *Sandbox) remount(add func(*setup), given ...int) error {
 			_ = unix.Kill(pid, unix.SIGKILL)
 		}
 		reap(pid)
-		if m != nil && len(m.words) == 2 {
-			err = fmt.Errorf("mount again: %w", unix.Errno(m.words[0]))
+		switch {
+		case m == nil:
+		case len(m.words) == 2:
+			err = fmt.Errorf("mount again: %w", list.failureOf(m.words, nil))
+		default:
+			sent = m.fds
 		}
 	})
-	return err
+	return sent, err
 }
 
 // space is the descriptor of the sandbox's namespace of a kind.

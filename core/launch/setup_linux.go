@@ -202,14 +202,20 @@ func (s *setup) openTrees(access string) {
 }
 
 func (s *setup) openTree(name string, dev, ino uint64) cell {
-	fd, tree := s.cell(0), s.cell(0)
-	how := s.words(num(unix.O_PATH|unix.O_CLOEXEC|unix.O_NOFOLLOW), num(0), num(unix.RESOLVE_NO_SYMLINKS|unix.RESOLVE_NO_MAGICLINKS))
-	s.call("find "+name, unix.SYS_OPENAT2, atFDCWD, s.str(name), how, num(24)).to(fd)
+	fd, tree := s.find(name), s.cell(0)
 	if ino != 0 {
 		s.checkIdentity(name, fd.value(), dev, ino)
 	}
-	s.call("clone the mount of "+name, unix.SYS_OPEN_TREE, fd.value(), s.str(""), num(unix.AT_EMPTY_PATH|unix.AT_RECURSIVE|unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC)).to(tree)
+	s.cloneTree("clone the mount of "+name, fd.value(), unix.AT_RECURSIVE).to(tree)
 	return tree
+}
+
+// find opens a path as a name, without following links.
+func (s *setup) find(name string) cell {
+	fd := s.cell(0)
+	how := s.words(num(unix.O_PATH|unix.O_CLOEXEC|unix.O_NOFOLLOW), num(0), num(unix.RESOLVE_NO_SYMLINKS|unix.RESOLVE_NO_MAGICLINKS))
+	s.call("find "+name, unix.SYS_OPENAT2, atFDCWD, s.str(name), how, num(24)).to(fd)
+	return fd
 }
 
 // Offsets of struct statx, see statx(2).

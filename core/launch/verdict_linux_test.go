@@ -85,7 +85,7 @@ func TestFalseAttestation(t *testing.T) {
 			c.change(t, list)
 			p := &Process{sandbox: s, done: make(chan struct{})}
 			var err error
-			s.thread.do(func() { err = s.startList(t.Context(), p, list, in) })
+			s.thread.do(func() { err = s.startList(t.Context(), p, list, in, s.spaces) })
 			if err == nil {
 				reap(p.pid)
 			}

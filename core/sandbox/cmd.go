@@ -59,6 +59,15 @@ type Cmd struct {
 	// caller's, but such as the end of a pair that the caller made. Windows has none.
 	NewSession bool
 
+	// ReadOnly, Protect and Hide take away from this command, and from what it
+	// starts, what the sandbox lets others do: to write anywhere but in temporary
+	// directories and caches; to change what exists at a path and below it; to read
+	// or list it. Relative paths are taken from the command's directory. See
+	// docs/contract.md for what this holds; the backend linux/namespaces alone has
+	// it, others refuse to start the command.
+	ReadOnly      bool
+	Protect, Hide []string
+
 	// Cancel is called when the context of the command is done before the
 	// command is. Nil means to kill the command and its descendants.
 	Cancel func() error
@@ -135,6 +144,10 @@ func (c *Cmd) start() error {
 	if err != nil {
 		return err
 	}
+	less, err := c.less(dir)
+	if err != nil {
+		return err
+	}
 	args := c.Args
 	if len(args) == 0 {
 		args = []string{c.Path}
@@ -151,7 +164,7 @@ func (c *Cmd) start() error {
 	c.sandbox.denied.begin()
 	process, err := c.sandbox.box.Start(c.ctx, launch.Command{
 		Path: c.Path, Args: args, Env: c.environ(dir), Dir: dir, Files: files, Foreground: c.Foreground, OwnGroup: c.OwnGroup, NewSession: c.NewSession,
-		Attempted: c.sandbox.attempted(c.denied),
+		Less: less, Attempted: c.sandbox.attempted(c.denied),
 	})
 	c.streams.started()
 	if err != nil {

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package sandbox
+
+import (
+	"path/filepath"
+
+	"github.com/caisson-sandbox/caisson/core/diag"
+	"github.com/caisson-sandbox/caisson/core/launch"
+	"github.com/caisson-sandbox/caisson/core/pathspec"
+	"github.com/caisson-sandbox/caisson/core/plan"
+)
+
+// less is what the command is to have less than its sandbox.
+func (c *Cmd) less(dir string) (launch.Less, error) {
+	var l launch.Less
+	if c.ReadOnly {
+		if l.ReadOnly = c.sandbox.prepared.writable(); l.ReadOnly == nil {
+			return l, diag.New(diag.ModeUnsupported, "what this backend lets commands write cannot be taken from one of them", "open a sandbox of its own with the stricter policy")
+		}
+	}
+	for _, name := range c.Protect {
+		l.Protect = append(l.Protect, realParent(dir, name))
+	}
+	for _, name := range c.Hide {
+		l.Hide = append(l.Hide, realParent(dir, name))
+	}
+	return l, nil
+}
+
+// writable lists what the plan mounts for writing, but for temporary
+// directories and caches. It is nil where the plan does not mount.
+func (p *Prepared) writable() []string {
+	if len(p.Plan.Steps) == 0 || p.Plan.Steps[0].Name() != (plan.Namespaces{}).Name() {
+		return nil
+	}
+	system := pathspec.OS(p.Resolved.OS())
+	list := []string{}
+	for _, step := range p.Plan.Steps {
+		b, ok := step.(plan.Bind)
+		if !ok || b.Access != "write" || b.Role == "pin" || b.Source != "" {
+			continue
+		}
+		kept := func(dir string) bool { return dir != "" && system.Within(dir, b.Path) }
+		if !kept(p.Resolved.Tmp()) && !kept(p.Resolved.CacheDir()) {
+			list = append(list, b.Path)
+		}
+	}
+	return list
+}
+
+// realParent makes a path absolute and resolves what leads to it as the host
+// does. Where that fails the launch will say what is wrong.
+func realParent(dir, name string) string {
+	if !filepath.IsAbs(name) {
+		name = filepath.Join(dir, name)
+	}
+	name = filepath.Clean(name)
+	if parent, err := filepath.EvalSymlinks(filepath.Dir(name)); err == nil {
+		name = filepath.Join(parent, filepath.Base(name))
+	}
+	return name
+}
