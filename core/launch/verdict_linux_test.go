@@ -17,7 +17,7 @@ import (
 )
 
 // touching is the list of a command that makes a file, and what it inherits.
-func touching(t *testing.T, s *Sandbox, file string) (*entering, *inherited) {
+func touching(t *testing.T, s *Sandbox, file string, less *lessened) (*entering, *inherited) {
 	t.Helper()
 	null, err := unix.Open(os.DevNull, unix.O_RDWR|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -25,7 +25,7 @@ func touching(t *testing.T, s *Sandbox, file string) (*entering, *inherited) {
 	}
 	t.Cleanup(func() { unix.Close(null) })
 	list, err := enterProgram(s.plan, len(s.spaces), s.filter, spec{
-		paths: []string{"/bin/touch"}, argv: []string{"touch", file}, dir: filepath.Dir(file), std: 3, terminal: -1, newSession: -1, callerPID: os.Getpid(),
+		paths: []string{"/bin/touch"}, argv: []string{"touch", file}, dir: filepath.Dir(file), std: 3, terminal: -1, newSession: -1, callerPID: os.Getpid(), less: less,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -81,7 +81,7 @@ func TestFalseAttestation(t *testing.T) {
 			}
 			s := open(t, holdPlan(ws), Options{StateDir: t.TempDir()})
 			file := filepath.Join(ws, "made")
-			list, in := touching(t, s, file)
+			list, in := touching(t, s, file, nil)
 			c.change(t, list)
 			p := &Process{sandbox: s, done: make(chan struct{})}
 			var err error
@@ -124,7 +124,7 @@ func TestVerdict(t *testing.T) {
 			}
 			s := open(t, holdPlan(ws), Options{StateDir: t.TempDir()})
 			file := filepath.Join(ws, "made")
-			list, in := touching(t, s, file)
+			list, in := touching(t, s, file, nil)
 			var err error
 			s.thread.do(func() { err = byHand(t.Context(), s, list, in, file, c.say) })
 			if err != nil {

@@ -72,6 +72,8 @@ func TestLess(t *testing.T) {
 			{"make a directory", `mkdir d` + did},
 			{"child", `sh -c 'sh -c "echo x > new"'` + did},
 			{"background", `(setsid sh -c 'echo x > new && echo did' 2>/dev/null & wait)`},
+			{"unmount", `umount . 2>/dev/null; mount -o remount,bind,rw . 2>/dev/null; mount --bind /tmp . 2>/dev/null; echo x > new` + did},
+			{"namespaces of its own", `unshare -rm sh -c "umount $PWD; mount -o remount,bind,rw $PWD; echo x > $PWD/new" 2>/dev/null; echo x > new` + did},
 			{"times", `touch -d @1 a/b/kept` + did},
 			{"mode", `chmod 600 a/b/kept` + did},
 			{"root of another command", another + `cd $p/root/"$PWD" && echo x > new` + did},
@@ -86,6 +88,7 @@ func TestLess(t *testing.T) {
 			{"remove", `rm -f a/b/kept` + did},
 			{"below", `echo x > tree/deep/file` + did},
 			{"add below", `mkdir tree/new` + did},
+			{"unmount", `umount a/b/kept 2>/dev/null; umount -l tree 2>/dev/null; echo x > a/b/kept` + did},
 			{"rename a tree", `mv tree elsewhere` + did},
 			{"another name", `ln a/b/kept again` + did},
 			{"root of another command", another + `echo x > $p/root/"$PWD"/a/b/kept` + did},
@@ -94,6 +97,7 @@ func TestLess(t *testing.T) {
 			{"read", `grep -q hidden a/b/secret` + did},
 			{"list", `ls vault | grep -q key` + did},
 			{"read below", `grep -q hidden vault/key` + did},
+			{"unmount", `umount -l vault 2>/dev/null; unshare -rm umount -l "$PWD"/vault 2>/dev/null; ls vault | grep -q key` + did},
 			{"rename", `mv vault elsewhere` + did},
 			{"rename what leads to it", `mv a elsewhere && grep -q hidden elsewhere/b/secret` + did},
 			{"another name", `ln a/b/secret again && grep -q hidden again` + did},
@@ -204,12 +208,13 @@ func TestLessFollows(t *testing.T) {
 	t.Parallel()
 	var secret string
 	sb, dir := open(t, func(p *policy.Policy) {
-		secret = filepath.Join(p.Workspace[0], "policy-secret")
+		secret = filepath.Join(p.Workspace[0], "sub/policy-secret")
 		write(t, secret, "hidden")
 		p.Files.Hide = append(p.Files.Hide, secret)
 	}, nil)
-	cmd := sb.Command(t.Context(), "sh", "-c", "echo; read x; cat policy-secret 2>&1")
-	cmd.Dir, cmd.ReadOnly = dir, true
+	cmd := sb.Command(t.Context(), "sh", "-c", "echo; read x; cat sub/policy-secret 2>&1")
+	cmd.Dir, cmd.ReadOnly, cmd.Protect = dir, true, []string{"sub/kept"} // sub becomes a mount
+	write(t, filepath.Join(dir, "sub/kept"), "")
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -229,13 +234,13 @@ func TestLessFollows(t *testing.T) {
 		t.Fatal(err)
 	}
 	for covered := false; !covered; { // seen by a command with all
-		covered = !strings.Contains(say(t, sb, dir, "cat policy-secret", nil), "hidden")
+		covered = !strings.Contains(say(t, sb, dir, "cat sub/policy-secret", nil), "hidden")
 	}
 	if _, err := io.WriteString(in, "\n"); err != nil {
 		t.Fatal(err)
 	}
 	text, err := io.ReadAll(out)
-	if err != nil || strings.Contains(string(text), "hidden") || !strings.Contains(string(text), "policy-secret") {
+	if err != nil || strings.Contains(string(text), "hidden") || !strings.Contains(string(text), "sub/policy-secret") {
 		t.Errorf("%q, %v", text, err)
 	}
 	_ = cmd.Wait() // cat failed
