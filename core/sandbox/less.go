@@ -52,6 +52,9 @@ func (p *Prepared) writable() []string {
 // realParent makes a path absolute and resolves what leads to it as the host
 // does. Where that fails the launch will say what is wrong.
 func realParent(dir, name string) string {
+	if name == "" {
+		return ""
+	}
 	if !filepath.IsAbs(name) {
 		name = filepath.Join(dir, name)
 	}

@@ -259,7 +259,7 @@ func TestLessRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, want := range map[string]string{
-		"absent": "does not exist", "there/below": "does not exist", "link": "symbolic link", "/": "no path below /",
+		"absent": "does not exist", "there/below": "does not exist", "link": "symbolic link", "/": "no path below /", "": "no path below /",
 		"there": "", "around/there": "", "./../" + filepath.Base(dir) + "/there": "",
 	} {
 		for _, hide := range []bool{true, false} {

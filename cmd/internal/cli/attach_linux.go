@@ -28,8 +28,29 @@ type inSession struct {
 	args   []string
 	dir    string // of --chdir
 	cwd    string
+	less   less
 	limit  time.Duration
 	client *serve.Client
+}
+
+// less is what the command may do less than the session: params of command.start.
+type less struct {
+	readOnly      bool
+	protect, hide []string // absolute
+}
+
+// add adds what there is. A session that an older caisson holds refuses it then,
+// and no other command.
+func (l less) add(params map[string]any) {
+	if l.readOnly {
+		params["read_only"] = true
+	}
+	if l.protect != nil {
+		params["protect"] = l.protect
+	}
+	if l.hide != nil {
+		params["hide"] = l.hide
+	}
 }
 
 // runInSession runs a command in a session and turns its end into an exit status.
@@ -76,12 +97,12 @@ func (j *job) runInSession(c *cobra.Command, args []string) error {
 	return nil
 }
 
-// readInSession reads the command line. Flags that would change the policy are
+// readInSession reads the command line. Flags that would widen the policy are
 // refused.
 func (j *job) readInSession(c *cobra.Command, args []string) (*inSession, error) {
 	r := &inSession{args: args, dir: j.chdir}
 	var bad error
-	known := []string{"session", "chdir", "timeout", "result", "reason", "quiet", "verbose"}
+	known := []string{"session", "chdir", "timeout", "result", "reason", "quiet", "verbose", "read-only", "protect", "hide"}
 	c.Flags().Visit(func(f *pflag.Flag) {
 		if bad == nil && !slices.Contains(known, f.Name) {
 			bad = diag.New(diag.SessionFixed, "--"+f.Name+": the policy of a session is fixed when it starts", "start another session with it")
@@ -100,6 +121,9 @@ func (j *job) readInSession(c *cobra.Command, args []string) (*inSession, error)
 	if r.dir != "" && !filepath.IsAbs(r.dir) {
 		r.dir = filepath.Join(r.cwd, r.dir)
 	}
+	if r.less, err = j.readLess(c, r.cwd); err != nil {
+		return nil, err
+	}
 	if !utf8.ValidString(r.cwd) {
 		r.cwd = ""
 	}
@@ -107,6 +131,31 @@ func (j *job) readInSession(c *cobra.Command, args []string) (*inSession, error)
 		return nil, usageError(c, "--chdir: %s is not UTF-8", diag.Quote(r.dir))
 	}
 	return r, nil
+}
+
+// readLess reads what the command may do less than the session. Relative paths are
+// taken from the current directory, as everywhere on the command line.
+func (j *job) readLess(c *cobra.Command, cwd string) (less, error) {
+	l := less{readOnly: j.flags.readOnly}
+	for _, f := range []struct {
+		name  string
+		paths []string
+		to    *[]string
+	}{{"protect", j.flags.protect, &l.protect}, {"hide", j.flags.hide, &l.hide}} {
+		for _, name := range f.paths {
+			if name == "" || !filepath.IsAbs(name) && cwd == "" {
+				return l, usageError(c, "--%s: %s is no path", f.name, diag.Quote(name))
+			}
+			if !filepath.IsAbs(name) {
+				name = filepath.Join(cwd, name)
+			}
+			if !utf8.ValidString(name) {
+				return l, usageError(c, "--%s: %s is not UTF-8", f.name, diag.Quote(name))
+			}
+			*f.to = append(*f.to, name)
+		}
+	}
+	return l, nil
 }
 
 // policy is the policy of the session.
@@ -139,10 +188,12 @@ func (j *job) relay(r *inSession, signals *signals) (outcome.Outcome, error) {
 	var started struct {
 		Command string `json:"command"`
 	}
-	err = r.client.Call("command.start", map[string]any{
+	params := map[string]any{
 		"sandbox": j.session, "raw_argv": raw, "dir": r.dir, "cwd": r.cwd, "environ": environ,
 		"timeout_ms": r.limit.Milliseconds(), "descriptors": []int{0, 1, 2}, "terminal": t.master != nil,
-	}, &started, t.files[:]...)
+	}
+	r.less.add(params)
+	err = r.client.Call("command.start", params, &started, t.files[:]...)
 	if err != nil {
 		return result, err
 	}

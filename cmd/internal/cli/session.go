@@ -121,7 +121,8 @@ func (p *program) sessionRun() *cobra.Command {
 		Short: "Run a command in a session",
 		Long: `Run a command in a session. Streams, terminal, signals and the exit status are as
 in caisson run. The policy of a session is fixed: what a command needs beyond it
-needs another session.`,
+needs another session. It can be given less.`,
+		Example: "  caisson session run app -- make\n  caisson session run --read-only --hide .env app -- npm test",
 		RunE: func(c *cobra.Command, args []string) error {
 			switch {
 			case len(args) > 1 && args[1] == "--":
@@ -147,6 +148,9 @@ needs another session.`,
 func (j *job) addSession(c *cobra.Command) {
 	s := c.Flags()
 	s.StringVarP(&j.chdir, "chdir", "C", "", "start the command in `DIR`")
+	s.BoolVar(&j.flags.readOnly, "read-only", false, "let it write nothing but temporary directories and caches")
+	s.StringArrayVar(&j.flags.protect, "protect", nil, "let it not change what is at `PATH` (repeatable)")
+	s.StringArrayVar(&j.flags.hide, "hide", nil, "let it neither read nor list what is at `PATH` (repeatable)")
 	s.StringVar(&j.flags.timeout, "timeout", "", "end the command after `TIME`, such as 90s or 10m")
 	s.StringVar(&j.result, "result", "", "write the result as JSON to `FILE`, or to the descriptor N with fd:N")
 	s.StringVar(&j.reason, "reason", "", "note `TEXT` in the result")

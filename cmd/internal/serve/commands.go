@@ -51,6 +51,12 @@ type startParams struct {
 	TimeoutMS int64              `json:"timeout_ms"`
 	Window    int                `json:"window"`
 
+	// What the command may do less than its sandbox. Relative paths are taken
+	// from where it starts.
+	ReadOnly bool     `json:"read_only"`
+	Protect  []string `json:"protect"`
+	Hide     []string `json:"hide"`
+
 	// Descriptors and Environ are of sessions: the numbers that the descriptors
 	// get which came with the message, and the environment of the client.
 	Descriptors []int    `json:"descriptors"`
@@ -95,10 +101,12 @@ func (p *startParams) check(held bool) error {
 		return badParam("stdin", "is the terminal already")
 	case !held && (len(p.Descriptors) > 0 || len(p.Environ)+len(p.RawArgv) > 0 || p.Cwd != "" || p.Terminal):
 		return badParam("descriptors", "can be passed to sessions alone")
+	case slices.Contains(p.Protect, "") || slices.Contains(p.Hide, ""):
+		return badParam("protect", "or \"hide\" holds an empty path")
 	case p.TTY != nil && !p.TTY.valid():
 		return badParam("tty", "is no size")
 	}
-	for _, list := range [][]string{p.Argv, {p.Dir, p.Cwd}, texts(p.Environ)} {
+	for _, list := range [][]string{p.Argv, {p.Dir, p.Cwd}, p.Protect, p.Hide, texts(p.Environ)} {
 		for _, text := range list {
 			if strings.ContainsRune(text, 0) {
 				return badParam("argv", "or another text holds a NUL")
@@ -186,6 +194,7 @@ func (c *connection) launch(b *box, p *startParams, files []*os.File) (*command,
 	if err == nil {
 		cmd.cmd.Dir = b.dirOf(p)
 		cmd.cmd.Env = b.environ(cmd.cmd, p)
+		cmd.cmd.ReadOnly, cmd.cmd.Protect, cmd.cmd.Hide = p.ReadOnly, p.Protect, p.Hide
 		err = cmd.cmd.Start()
 	}
 	closeFiles(inside)
