@@ -192,9 +192,11 @@ class Sandbox:
     async def start(
         self, argv: Sequence[str], *, dir: Optional[str] = None, env: Optional[Mapping[str, Optional[str]]] = None, stdin: bool = False,
         tty: Optional[Tuple[int, int]] = None, timeout: Optional[float] = None,
+        read_only: bool = False, protect: Sequence[str] = (), hide: Sequence[str] = (),
     ) -> "Command":
         """Starts a command. `env` changes variables, and takes those away that are
-        None; `tty` is a size, as (rows, columns); `timeout` is in seconds."""
+        None; `tty` is a size, as (rows, columns); `timeout` is in seconds. `read_only`,
+        `protect` and `hide` give it less than the sandbox; paths are taken from `dir`."""
         params: Dict[str, Any] = {"sandbox": self.id, "argv": list(argv), "window": WINDOW}
         if dir is not None:
             params["dir"] = dir
@@ -206,6 +208,12 @@ class Sandbox:
             params["tty"] = {"rows": tty[0], "cols": tty[1]}
         if timeout is not None:
             params["timeout_ms"] = max(1, int(timeout * 1000))
+        if read_only:
+            params["read_only"] = True
+        if protect:
+            params["protect"] = list(protect)
+        if hide:
+            params["hide"] = list(hide)
         made: List[Command] = []
         await self._server.call("command.start", params, lambda answer: made.append(Command(self._server, answer)))
         return made[0]
@@ -213,10 +221,11 @@ class Sandbox:
     async def run(
         self, argv: Sequence[str], *, input: Optional[bytes] = None, max_output: int = 16 << 20, dir: Optional[str] = None,
         env: Optional[Mapping[str, Optional[str]]] = None, timeout: Optional[float] = None,
+        read_only: bool = False, protect: Sequence[str] = (), hide: Sequence[str] = (),
     ) -> Result:
         """Runs a command to its end. Of each output stream the first `max_output`
         bytes are kept. A command that is cancelled is killed."""
-        command = await self.start(argv, dir=dir, env=env, stdin=input is not None, timeout=timeout)
+        command = await self.start(argv, dir=dir, env=env, stdin=input is not None, timeout=timeout, read_only=read_only, protect=protect, hide=hide)
         try:
             return await command.communicate(input, max_output)
         except asyncio.CancelledError:

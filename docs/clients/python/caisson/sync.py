@@ -96,14 +96,22 @@ class Sandbox:
     def start(
         self, argv: Sequence[str], *, dir: Optional[str] = None, env: Optional[Mapping[str, Optional[str]]] = None, stdin: bool = False,
         tty: Optional[Tuple[int, int]] = None, timeout: Optional[float] = None,
+        read_only: bool = False, protect: Sequence[str] = (), hide: Sequence[str] = (),
     ) -> "Command":
-        return Command(self._loop, self._loop.run(self._sandbox.start(argv, dir=dir, env=env, stdin=stdin, tty=tty, timeout=timeout)))
+        starting = self._sandbox.start(
+            argv, dir=dir, env=env, stdin=stdin, tty=tty, timeout=timeout, read_only=read_only, protect=protect, hide=hide,
+        )
+        return Command(self._loop, self._loop.run(starting))
 
     def run(
         self, argv: Sequence[str], *, input: Optional[bytes] = None, max_output: int = 16 << 20, dir: Optional[str] = None,
         env: Optional[Mapping[str, Optional[str]]] = None, timeout: Optional[float] = None,
+        read_only: bool = False, protect: Sequence[str] = (), hide: Sequence[str] = (),
     ) -> Result:
-        return self._loop.run(self._sandbox.run(argv, input=input, max_output=max_output, dir=dir, env=env, timeout=timeout))
+        running = self._sandbox.run(
+            argv, input=input, max_output=max_output, dir=dir, env=env, timeout=timeout, read_only=read_only, protect=protect, hide=hide,
+        )
+        return self._loop.run(running)
 
 
 class Command:

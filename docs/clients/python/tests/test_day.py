@@ -59,6 +59,12 @@ class Day(unittest.TestCase):
                 self.assertEqual((failed.code, failed.stderr, failed.outcome["reason"]), (3, b"why\n", "the day"))
                 late = sandbox.run(["sleep", "1000"], timeout=0.1)
                 self.assertEqual((late.code, late.timed_out), (124, True))
+                # one that has less: what it may not do the next may
+                sandbox.run(["sh", "-c", "echo kept > kept; echo hidden > secret"])
+                less = ["sh", "-c", "! { echo x > new; } 2>/dev/null && ! cat secret 2>/dev/null && cat kept"]
+                self.assertEqual(sandbox.run(less, read_only=True, hide=["secret"]).stdout, b"kept\n")
+                self.assertNotEqual(sandbox.run(["rm", "-f", "kept"], protect=["kept"]).code, 0)
+                self.assertEqual(sandbox.run(["sh", "-c", "echo x > new && rm kept && cat secret"]).stdout, b"hidden\n")
                 # an interactive one
                 shell = sandbox.start(["sh"], tty=(31, 97))
                 shell.resize(41, 107)

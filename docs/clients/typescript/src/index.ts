@@ -106,6 +106,12 @@ export interface StartOptions {
   tty?: { rows: number; cols: number };
   /** How long it may take, in milliseconds. */
   timeout?: number;
+  /** It writes nothing but temporary directories and caches. */
+  readOnly?: boolean;
+  /** It does not change what is at these paths, taken from dir. */
+  protect?: string[];
+  /** It neither reads nor lists what is at these paths, taken from dir. */
+  hide?: string[];
 }
 
 export interface RunOptions extends Omit<StartOptions, "stdin" | "tty"> {
@@ -331,6 +337,9 @@ export class Sandbox {
       ...(o.stdin && { stdin: true }),
       ...(o.tty && { tty: o.tty }),
       ...(o.timeout !== undefined && { timeout_ms: Math.max(1, Math.floor(o.timeout)) }),
+      ...(o.readOnly && { read_only: true }),
+      ...(o.protect?.length && { protect: o.protect }),
+      ...(o.hide?.length && { hide: o.hide }),
     };
     return this.server.call("command.start", params, (started) => new Command(this.server, started.command, started.pid));
   }

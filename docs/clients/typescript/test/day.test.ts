@@ -63,6 +63,12 @@ test("the day", async () => {
     assert.deepEqual([failed.code, String(failed.stderr), failed.outcome.reason], [3, "why\n", "the day"]);
     const late = await sandbox.run(["sleep", "1000"], { timeout: 100 });
     assert.deepEqual([late.code, late.timedOut], [124, true]);
+    // one that has less: what it may not do the next may
+    await sandbox.run(["sh", "-c", "echo kept > kept; echo hidden > secret"]);
+    const less = ["sh", "-c", "! { echo x > new; } 2>/dev/null && ! cat secret 2>/dev/null && cat kept"];
+    assert.equal(String((await sandbox.run(less, { readOnly: true, hide: ["secret"] })).stdout), "kept\n");
+    assert.notEqual((await sandbox.run(["rm", "-f", "kept"], { protect: ["kept"] })).code, 0);
+    assert.equal(String((await sandbox.run(["sh", "-c", "echo x > new && rm kept && cat secret"])).stdout), "hidden\n");
     // an interactive one
     const shell = await sandbox.start(["sh"], { tty: { rows: 31, cols: 97 } });
     await shell.resize(41, 107);
