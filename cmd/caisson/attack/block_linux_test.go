@@ -79,8 +79,7 @@ func block(name string, control bool) error {
 
 // TestBlockedConnect: what ends commands does not wait for what they let wait.
 func TestBlockedConnect(t *testing.T) {
-	for _, name := range []string{"socket", "@" + token("caisson")} {
-		kind := strings.TrimRight(name[:1], "s") + "name"
+	for kind, name := range map[string]string{"path": "socket", "abstract": "@" + token("caisson")} {
 		t.Run(kind, func(t *testing.T) {
 			work := filepath.Join(t.TempDir(), "work")
 			if err := os.Mkdir(work, 0o755); err != nil {
