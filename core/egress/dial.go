@@ -123,7 +123,7 @@ func (p *Proxy) deny(d Decision, r request, a hostrule.Answer) *refusal {
 	case p.config.Final:
 		d.Reason += ", and the system policy makes the list final"
 	case err == nil && addr.IsUnspecified():
-		d.Reason += ": it stands for the host itself; ask for 127.0.0.1"
+		d.Reason += "; ask for 127.0.0.1"
 	case err == nil && addr.IsLoopback(), r.host.Local():
 		g := diag.NewGrant(diag.GrantLoopback, strconv.Itoa(r.port))
 		d.Grant = &g

@@ -296,8 +296,8 @@ func TestDecisions(t *testing.T) {
 		"connect other.example:443  denied   (no rule allows it) --allow-host other.example:443",
 		"connect a.bad.example:443  denied *.bad.example FILE:*.bad.example (a rule denies it) -",
 		"connect inner.example:443 10.1.2.3 denied   (its address is a private network) --allow-host 10.1.2.3:443",
-		"connect 127.0.0.1:1 127.0.0.1 denied   (no rule allows it) --allow-loopback 1",
-		"connect ::1:6379 ::1 denied   (no rule allows it) --allow-loopback 6379",
+		"connect 127.0.0.1:1 127.0.0.1 denied   (no rule allows it, and its address is the host's loopback) --allow-loopback 1",
+		"connect ::1:6379 ::1 denied   (no rule allows it, and its address is the host's loopback) --allow-loopback 6379",
 	}
 	if strings.Join(got, "\n") != strings.Join(want, "\n") {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))

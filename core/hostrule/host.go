@@ -32,10 +32,10 @@ func (h Host) String() string {
 	return h.name
 }
 
-// Local reports whether a host is a loopback address or a name that RFC 6761
-// reserves for one, 6.3.
+// Local reports whether a host is a loopback address, the unspecified one, which
+// leads there, or a name that RFC 6761 reserves for it, 6.3.
 func (h Host) Local() bool {
-	return h.addr.IsLoopback() || h.name == "localhost" || strings.HasSuffix(h.name, ".localhost")
+	return h.addr.IsLoopback() || h.addr.IsUnspecified() || h.name == "localhost" || strings.HasSuffix(h.name, ".localhost")
 }
 
 // maxName is the longest name of RFC 1035, without the last dot.

@@ -42,7 +42,13 @@ func (l List) Host(h Host, port int) Answer {
 		}
 		return Answer{Rule: &l.Allow[i]}
 	}
-	return Answer{Reason: "no rule allows it"}
+	reason := "no rule allows it"
+	if addr, ok := h.Addr(); ok {
+		if _, what := special(addr); what != "" {
+			reason += ", and its address is " + what
+		}
+	}
+	return Answer{Reason: reason}
 }
 
 // Addr decides on an address that a listed host has. Addresses that are not of

@@ -8,11 +8,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 
 	"github.com/spf13/cobra"
 
 	"github.com/caisson-sandbox/caisson/cmd/internal/outcome"
 	"github.com/caisson-sandbox/caisson/core/diag"
+	"github.com/caisson-sandbox/caisson/core/egress"
 	"github.com/caisson-sandbox/caisson/core/policy"
 	"github.com/caisson-sandbox/caisson/core/sandbox"
 )
@@ -25,9 +27,10 @@ type job struct {
 	fds     []int
 	result  string
 	reason  string
-	session string                     // the session to run it in; empty for a sandbox of its own
-	shell   bool                       // the command is an interactive shell
-	ended   func(sandbox.Result) error // what to do with the result; nil: say what was denied
+	session string                          // the session to run it in; empty for a sandbox of its own
+	shell   bool                            // the command is an interactive shell
+	ended   func(sandbox.Result) error      // what to do with the result; nil: say what was denied
+	failed  atomic.Pointer[egress.Decision] // the last host that was allowed and out of reach
 	// environ is what the command inherits from; nil means this process's.
 	environ []string
 }
@@ -176,7 +179,7 @@ func (j *job) prepare(ctx context.Context) (*sandbox.Prepared, error) {
 	for _, d := range notes {
 		j.found(d)
 	}
-	return j.program.prepare(ctx, &j.flags, p, sandbox.Options{Report: j.found, Denied: j.denied, Environ: j.environ, Reason: j.reason})
+	return j.program.prepare(ctx, &j.flags, p, sandbox.Options{Report: j.found, Denied: j.denied, Egress: j.decided, Environ: j.environ, Reason: j.reason})
 }
 
 // command runs one command. The error is nil once it was started.
