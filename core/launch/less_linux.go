@@ -111,26 +111,19 @@ func (c *covers) kind(name string) (dir bool, err error) {
 // ownDomain makes a ruleset that lets everything be done that the sandbox's own
 // rules speak of.
 func ownDomain(p *plan.Plan) (int, error) {
-	for _, step := range p.Steps {
-		l, ok := step.(plan.Landlock)
-		if !ok {
-			continue
-		}
-		handled, err := landlockBits(l.Handled, landlockRights)
-		if err != nil {
-			return -1, err
-		}
-		fd, err := createRuleset(handled, 0)
-		if err != nil {
-			return -1, err
-		}
-		if err := allowBeneath(fd, "/", handled); err != nil {
-			unix.Close(fd)
-			return -1, err
-		}
-		return fd, nil
+	handled, _, err := landlockHandled(p)
+	if err != nil {
+		return -1, err
 	}
-	return -1, errors.New("the plan has no landlock step")
+	fd, err := createRuleset(handled, 0)
+	if err != nil {
+		return -1, err
+	}
+	if err := allowBeneath(fd, "/", handled); err != nil {
+		unix.Close(fd)
+		return -1, err
+	}
+	return fd, nil
 }
 
 // lessen adds the mounts of one command. Covers are cloned while they are in

@@ -68,14 +68,15 @@ func TestFalseLess(t *testing.T) {
 	}
 }
 
-// TestLessElsewhere: a sandbox that wrappers make refuses before anything is
-// executed.
+// TestLessElsewhere: a sandbox that has no mounts of its own refuses before
+// anything is executed.
 func TestLessElsewhere(t *testing.T) {
 	t.Parallel()
-	s := &Sandbox{wrapped: &wrapped{}}
-	_, err := s.Start(t.Context(), Command{Path: "/bin/true", Less: Less{Hide: []string{"/x"}}})
-	if d, ok := errors.AsType[*diag.Diagnostic](err); !ok || d.Code != diag.ModeUnsupported {
-		t.Errorf("%v", err)
+	for _, s := range []*Sandbox{{wrapped: &wrapped{}}, {fence: &fence{}}} {
+		_, err := s.Start(t.Context(), Command{Path: "/bin/true", Less: Less{Hide: []string{"/x"}}})
+		if d, ok := errors.AsType[*diag.Diagnostic](err); !ok || d.Code != diag.ModeUnsupported {
+			t.Errorf("%v", err)
+		}
 	}
 }
 

@@ -163,22 +163,27 @@ func (s *Sandbox) readSteps() error {
 }
 
 func newRuleset(p *plan.Plan) (int, error) {
+	handled, scoped, err := landlockHandled(p)
+	if err != nil {
+		return -1, err
+	}
+	return createRuleset(handled, scoped)
+}
+
+// landlockHandled is what the rules of a plan speak of.
+func landlockHandled(p *plan.Plan) (handled, scoped uint64, err error) {
 	for _, step := range p.Steps {
 		l, ok := step.(plan.Landlock)
 		if !ok {
 			continue
 		}
-		handled, err := landlockBits(l.Handled, landlockRights)
-		if err != nil {
-			return -1, err
+		if handled, err = landlockBits(l.Handled, landlockRights); err != nil {
+			return 0, 0, err
 		}
-		scoped, err := landlockBits(l.Scoped, landlockScopes)
-		if err != nil {
-			return -1, err
-		}
-		return createRuleset(handled, scoped)
+		scoped, err = landlockBits(l.Scoped, landlockScopes)
+		return handled, scoped, err
 	}
-	return -1, errors.New("the plan has no landlock step")
+	return 0, 0, errors.New("the plan has no landlock step")
 }
 
 // setUp runs on the keeper.

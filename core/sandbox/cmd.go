@@ -144,10 +144,6 @@ func (c *Cmd) start() error {
 	if err != nil {
 		return err
 	}
-	less, err := c.less(dir)
-	if err != nil {
-		return err
-	}
 	args := c.Args
 	if len(args) == 0 {
 		args = []string{c.Path}
@@ -164,7 +160,7 @@ func (c *Cmd) start() error {
 	c.sandbox.denied.begin()
 	process, err := c.sandbox.box.Start(c.ctx, launch.Command{
 		Path: c.Path, Args: args, Env: c.environ(dir), Dir: dir, Files: files, Foreground: c.Foreground, OwnGroup: c.OwnGroup, NewSession: c.NewSession,
-		Less: less, Attempted: c.sandbox.attempted(c.denied),
+		Less: c.less(dir), Attempted: c.sandbox.attempted(c.denied),
 	})
 	c.streams.started()
 	if err != nil {

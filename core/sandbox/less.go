@@ -5,19 +5,16 @@ package sandbox
 import (
 	"path/filepath"
 
-	"github.com/caisson-sandbox/caisson/core/diag"
 	"github.com/caisson-sandbox/caisson/core/launch"
 	"github.com/caisson-sandbox/caisson/core/pathspec"
 	"github.com/caisson-sandbox/caisson/core/plan"
 )
 
 // less is what the command is to have less than its sandbox.
-func (c *Cmd) less(dir string) (launch.Less, error) {
+func (c *Cmd) less(dir string) launch.Less {
 	var l launch.Less
 	if c.ReadOnly {
-		if l.ReadOnly = c.sandbox.prepared.writable(); l.ReadOnly == nil {
-			return l, diag.New(diag.ModeUnsupported, "what this backend lets commands write cannot be taken from one of them", "open a sandbox of its own with the stricter policy")
-		}
+		l.ReadOnly = c.sandbox.prepared.writable()
 	}
 	for _, name := range c.Protect {
 		l.Protect = append(l.Protect, realParent(dir, name))
@@ -25,17 +22,18 @@ func (c *Cmd) less(dir string) (launch.Less, error) {
 	for _, name := range c.Hide {
 		l.Hide = append(l.Hide, realParent(dir, name))
 	}
-	return l, nil
+	return l
 }
 
 // writable lists what the plan mounts for writing, but for temporary
-// directories and caches. It is nil where the plan does not mount.
+// directories and caches. Where it mounts nothing that is the workspace, which the
+// launch will not be able to take away.
 func (p *Prepared) writable() []string {
 	if len(p.Plan.Steps) == 0 || p.Plan.Steps[0].Name() != (plan.Namespaces{}).Name() {
-		return nil
+		return p.Resolved.Workspace()
 	}
 	system := pathspec.OS(p.Resolved.OS())
-	list := []string{}
+	var list []string
 	for _, step := range p.Plan.Steps {
 		b, ok := step.(plan.Bind)
 		if !ok || b.Access != "write" || b.Role == "pin" || b.Source != "" {
