@@ -13,6 +13,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -262,6 +263,9 @@ func TestWrappedSignals(t *testing.T) {
 	}
 	const wait = "echo ready; while :; do sleep 0.05; done"
 	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGUSR1} {
+		if signal.Ignored(sig) { // as under nohup(1): no shell can trap it then
+			signal.Notify(make(chan os.Signal, 1), sig)
+		}
 		p, r := begin("trap 'echo caught; exit 5' INT TERM HUP USR1; " + wait)
 		if err := p.Signal(sig); err != nil {
 			t.Error(err)

@@ -6,6 +6,7 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/creack/pty"
 )
@@ -42,10 +43,19 @@ func TestNewSession(t *testing.T) {
 	if !strings.Contains(text.String(), "31 97") {
 		t.Errorf("the size is %q", text.String())
 	}
-	if _, err := io.WriteString(master, "\x03"); err != nil {
-		t.Fatal(err)
+	ended := make(chan struct{})
+	go func() { _ = cmd.Wait(); close(ended) }() // an error, as the result tells
+	for waiting := true; waiting; {
+		// A shell that is between two commands may lose the key.
+		if _, err := io.WriteString(master, "\x03"); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case <-ended:
+			waiting = false
+		case <-time.After(100 * time.Millisecond):
+		}
 	}
-	_ = cmd.Wait() // an error, as the result tells
 	if r := cmd.Result(); r.Signal != 2 {
 		t.Errorf("%+v, want to be interrupted", r)
 	}
