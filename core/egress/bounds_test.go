@@ -256,3 +256,31 @@ func TestUpstreamVariables(t *testing.T) {
 		}
 	}
 }
+
+// TestUpstreamIs: the host's proxy is known by its address, so that nobody is
+// told to let commands reach it by themselves.
+func TestUpstreamIs(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		environ, address string
+		want             bool
+	}{
+		{"HTTPS_PROXY=http://127.0.0.1:3128", "127.0.0.1:3128", true},
+		{"HTTP_PROXY=http://127.0.0.1:3128", "127.0.0.1:3128", true},
+		{"all_proxy=http://u:p@10.0.0.1", "10.0.0.1:80", true},
+		{"HTTPS_PROXY=localhost:3128", "127.0.0.1:3128", true},
+		{"HTTPS_PROXY=localhost:3128", "[::1]:3128", true},
+		{"HTTPS_PROXY=http://[::1]:3128", "[::1]:3128", true},
+		{"HTTPS_PROXY=http://127.0.0.1:3128", "127.0.0.1:3129", false},
+		{"HTTPS_PROXY=http://127.0.0.1:3128", "192.0.2.1:3128", false},
+		{"HTTPS_PROXY=localhost:3128", "192.0.2.1:3128", false},
+		{"HTTPS_PROXY=http://proxy.corp:3128", "127.0.0.1:3128", false},
+		{"HTTPS_PROXY=localhost:3128", "nothing", false},
+		{"PATH=/bin", "127.0.0.1:3128", false},
+	} {
+		u, err := NewUpstream([]string{c.environ})
+		if err != nil || u.Is(c.address) != c.want {
+			t.Errorf("%s: %s: want %v, %v", c.environ, c.address, c.want, err)
+		}
+	}
+}

@@ -107,6 +107,23 @@ func (u *Upstream) route(target string, plain bool) *route {
 	return r
 }
 
+// Is reports whether something that listens at an address, IP:PORT, is the proxy.
+// Of names only that of the loopback is known.
+func (u *Upstream) Is(address string) bool {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return false
+	}
+	loopback := net.ParseIP(host).IsLoopback()
+	for _, plain := range []bool{false, true} {
+		r := u.route("host.invalid:443", plain)
+		if r != nil && (r.address == net.JoinHostPort(host, port) || loopback && r.address == net.JoinHostPort("localhost", port)) {
+			return true
+		}
+	}
+	return false
+}
+
 // dial connects to the proxy and, but for plain requests, through it.
 func (r *route) dial(ctx context.Context, target string, plain bool) (net.Conn, error) {
 	var d net.Dialer

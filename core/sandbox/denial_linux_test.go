@@ -153,43 +153,6 @@ func TestTracedFiles(t *testing.T) {
 	}
 }
 
-// TestTracedRemoval: what can be granted by its own name alone cannot be removed
-// or renamed under such a grant, and none is proposed for that.
-func TestTracedRemoval(t *testing.T) {
-	t.Parallel()
-	home, err := os.UserHomeDir()
-	if err != nil {
-		t.Skip(err)
-	}
-	f, err := os.CreateTemp(home, ".caisson-test-")
-	if err != nil {
-		t.Skip(err)
-	}
-	f.Close()
-	t.Cleanup(func() { os.Remove(f.Name()) })
-	path, err := filepath.EvalSymlinks(f.Name())
-	if err != nil {
-		t.Fatal(err)
-	}
-	below := filepath.Join(outside(t), "file")
-	if err := os.WriteFile(below, nil, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	for _, grants := range [][]string{nil, {path, below}} {
-		sb, dir := traced(t, func(p *policy.Policy) { p.Files.Write = append(p.Files.Write, grants...) }, nil)
-		r := denials(t, sb, dir, `rm -f "$1"; mv "$1" "$1.moved"; rm -f "$2"; echo kept > "$1"`, path, below)
-		if d := named(r, "remove", path); d == nil || d.Grant != nil || d.Count != 2 || !strings.Contains(d.Remedy, "not removed or renamed") {
-			t.Errorf("granted %q: %+v", grants, r.Denials)
-		}
-		if d := named(r, "remove", below); d == nil || d.Grant == nil || d.Grant.Value != filepath.Dir(below) {
-			t.Errorf("granted %q: %+v", grants, r.Denials)
-		}
-		if text, err := os.ReadFile(path); err != nil || (string(text) == "kept\n") != (grants != nil) || (named(r, "write", path) == nil) != (grants != nil) {
-			t.Errorf("granted %q: the control: %q, %v, %+v", grants, text, err, r.Denials)
-		}
-	}
-}
-
 // TestTracedNothing: what is allowed, and what fails in any case, is no denial.
 func TestTracedNothing(t *testing.T) {
 	t.Parallel()

@@ -17,13 +17,17 @@ import (
 	"github.com/caisson-sandbox/caisson/core/policy"
 )
 
+// environ is the environment of the host.
+func (p *Prepared) environ() []string {
+	if p.options.Environ != nil {
+		return p.options.Environ
+	}
+	return os.Environ()
+}
+
 // inherit filters the caller's environment once for all commands.
 func (s *Sandbox) inherit() {
-	environ := s.prepared.options.Environ
-	if environ == nil {
-		environ = os.Environ()
-	}
-	kept, dropped := s.filter(environ)
+	kept, dropped := s.filter(s.prepared.environ())
 	s.base = kept
 	for _, d := range dropped {
 		grant := diag.NewGrant(diag.GrantEnv, d.Name)

@@ -5,6 +5,7 @@ package sandbox
 import (
 	"strings"
 
+	"github.com/caisson-sandbox/caisson/core/egress"
 	"github.com/caisson-sandbox/caisson/core/guarantee"
 	"github.com/caisson-sandbox/caisson/core/launch"
 	"github.com/caisson-sandbox/caisson/core/policy"
@@ -120,8 +121,14 @@ func (s *Sandbox) triedAddress(d *denials, a launch.Attempt) {
 		return
 	}
 	one := Denial{Source: a.Source, Operation: string(a.Act), Target: target, Rule: e.Rule, Layer: e.Rule.Origin.Layer(), Remedy: e.Remedy, Grant: e.Grant}
+	if upstream, err := egress.NewUpstream(s.prepared.environ()); err == nil && upstream.Is(a.Address) {
+		one.Grant, one.Remedy = nil, "it is the proxy of the host, which leads everywhere; --net allowlist goes through it to the hosts that are allowed"
+	}
 	if a.Act == launch.ActLookup {
 		one.Grant, one.Remedy = nil, "names are not looked up inside; allow the host by its name with --allow-host HOST:PORT"
+		if s.prepared.Resolved.Network().Mode == policy.Offline {
+			one.Remedy += ", which --net allowlist tells"
+		}
 	}
 	d.add(target, one)
 }

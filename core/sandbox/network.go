@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
 	"slices"
 	"strconv"
 	"syscall"
@@ -65,11 +64,7 @@ func (s *Sandbox) serve() error {
 
 // egressConfig is what the policy says to the proxy.
 func (p *Prepared) egressConfig() (egress.Config, error) {
-	environ := p.options.Environ
-	if environ == nil {
-		environ = os.Environ()
-	}
-	upstream, err := egress.NewUpstream(environ)
+	upstream, err := egress.NewUpstream(p.environ())
 	if err != nil && p.Resolved.Network().Mode == policy.Allowlist {
 		return egress.Config{}, err
 	}

@@ -17,8 +17,9 @@ import (
 	"testing"
 )
 
-// advice is what caisson prints of a denial that a flag of one value would allow.
-var advice = regexp.MustCompile(`(?m)^caisson: denied: .*; allow it with (--[a-z-]+) (\S+)`)
+// advice is what caisson prints of a denial that a flag of one value would allow,
+// or of one that leads to the next.
+var advice = regexp.MustCompile(`(?m)^caisson: denied: .*(?:; allow it with (--[a-z-]+ \S+)|.*(--net allowlist) )`)
 
 // npmTree returns what a registry answers for an application's packages, one of
 // which needs another, is in a scope, has a command and a script for its install.
@@ -105,14 +106,14 @@ func TestNewcomer(t *testing.T) {
 				[]string{"--allow-loopback", first, "--allow-loopback", second})
 		})
 	}
-	t.Run("a registry with a name", func(t *testing.T) {
+	t.Run("a registry behind the proxy of the host", func(t *testing.T) {
 		t.Parallel()
 		work := npmApplication(t)
 		n := newInternet(t, "127.0.0.1:0", work)
 		n.files = npmTree(t, "https://also.example")
 		followAdvice(t, work, "https://allowed.example/npm/", []string{"HTTPS_PROXY=" + n.proxy},
-			[]string{"--net", "allowlist", "--env", "npm_config_cafile=" + n.ca},
-			[]string{"--allow-host", "allowed.example:443", "--allow-host", "also.example:443"})
+			[]string{"--env", "npm_config_cafile=" + n.ca},
+			[]string{"--net", "allowlist", "--allow-host", "allowed.example:443", "--allow-host", "also.example:443"})
 	})
 }
 
@@ -142,7 +143,7 @@ func followAdvice(t *testing.T, work, registry string, env, flags, want []string
 		if len(found) != 1 || len(followed) >= len(want) {
 			t.Fatalf("with %q: %v, and the advice is %q\n%s", followed, err, found, stderr)
 		}
-		followed = append(followed, found[0][1:]...)
+		followed = append(followed, strings.Fields(found[0][1]+found[0][2])...)
 	}
 	if !slices.Equal(followed, want) {
 		t.Errorf("it took %q, want %q", followed, want)
