@@ -50,7 +50,7 @@ func TestTranscripts(t *testing.T) {
 // back with "< ". A line of the client waits for the answer to the one before,
 // but after one that begins with ">> ".
 func play(t *testing.T, schema *schemas, text string) string {
-	dir := workspace(t)
+	dir, beside := workspace(t), workspace(t)
 	s := startRaw(t, program())
 	in := bufio.NewReader(s.out)
 	var b strings.Builder
@@ -68,7 +68,7 @@ func play(t *testing.T, schema *schemas, text string) string {
 			continue
 		}
 		fmt.Fprintln(&b, line)
-		message = strings.ReplaceAll(message, "$WORK", dir)
+		message = strings.NewReplacer("$WORK", dir, "$BESIDE", beside).Replace(message)
 		fmt.Fprintln(s.in, message)
 		var head struct {
 			ID     json.RawMessage `json:"id"`
@@ -82,7 +82,7 @@ func play(t *testing.T, schema *schemas, text string) string {
 				t.Fatalf("after %s: %v", line, err)
 			}
 			id := schema.answer(t, asked, answer)
-			told := fmt.Sprintf("< %s\n", strings.ReplaceAll(string(masked(t, answer)), dir, "$WORK"))
+			told := fmt.Sprintf("< %s\n", strings.NewReplacer(dir, "$WORK", beside, "$BESIDE").Replace(string(masked(t, answer))))
 			if id == "" {
 				output += told
 			} else if asked[id].method == "command.wait" {
