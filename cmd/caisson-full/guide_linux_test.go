@@ -22,9 +22,11 @@ type author struct {
 func newAuthor(t *testing.T) *author {
 	t.Helper()
 	dir := parityWorkspace(t)
-	env := append(os.Environ(), "XDG_STATE_HOME=", "XDG_CONFIG_HOME=", "XDG_DATA_HOME=", "GOFLAGS=-mod=mod", "GOPROXY=off", "GOTOOLCHAIN=local")
-	// The go command keeps its caches where they are; the rest is the author's.
-	for _, name := range []string{"GOPATH", "GOCACHE", "GOMODCACHE"} {
+	env := append(os.Environ(), "XDG_STATE_HOME=", "XDG_CONFIG_HOME=", "XDG_DATA_HOME=", "GOFLAGS=-mod=mod", "GOTOOLCHAIN=local")
+	// The go command keeps its caches where they are, and what it fetches from: a
+	// module's first build wants descriptions of modules that this one never
+	// looked at. The rest is the author's.
+	for _, name := range []string{"GOPATH", "GOCACHE", "GOMODCACHE", "GOPROXY", "GOSUMDB"} {
 		if out, err := exec.Command("go", "env", name).Output(); err == nil { // without go there is nothing to keep
 			env = append(env, name+"="+strings.TrimSpace(string(out)))
 		}
