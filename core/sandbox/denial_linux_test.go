@@ -249,7 +249,9 @@ def swap():
         buf.value = good
         buf.value = bad
 t = threading.Thread(target=swap); t.start()
-for i in range(3000): c.open(buf, os.O_WRONLY | os.O_CREAT, 0o600)
+for i in range(3000):
+    fd = c.open(buf, os.O_WRONLY | os.O_CREAT, 0o600)
+    if fd >= 0: os.close(fd)
 stop = True; t.join()
 for i in range(50):
     pid = os.fork()
