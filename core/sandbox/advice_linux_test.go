@@ -90,3 +90,18 @@ except OSError: pass
 		}
 	}
 }
+
+// TestExplainGrant: what may not be written, and could be, has the grant that
+// allows it; what is in the workspace has none.
+func TestExplainGrant(t *testing.T) {
+	t.Parallel()
+	out := outside(t)
+	sb, dir := open(t, nil, nil)
+	e, err := sb.Explain(filepath.Join(out, "new"))
+	if err != nil || !*e.Read || *e.Write || e.Grant == nil || e.Grant.Flags() != "--write "+out {
+		t.Errorf("%+v, %v", e, err)
+	}
+	if e, err = sb.Explain(filepath.Join(dir, "new")); err != nil || !*e.Write || e.Grant != nil {
+		t.Errorf("%+v, %v", e, err)
+	}
+}

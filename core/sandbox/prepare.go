@@ -177,14 +177,11 @@ func unjoined(made *plan.Plan, r *policy.Resolved) int {
 			joined = e
 		}
 	}
-	for _, port := range n.Loopback {
-		if !slices.Contains(joined.Loopback, port) {
-			return port
-		}
-	}
-	for _, port := range n.Publish {
-		if !slices.Contains(joined.Publish, port) {
-			return port
+	for _, ports := range [][2][]int{{n.Loopback, joined.Loopback}, {n.Publish, joined.Publish}} {
+		for _, port := range ports[0] {
+			if !slices.Contains(ports[1], port) {
+				return port
+			}
 		}
 	}
 	return 0
