@@ -10,33 +10,22 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"strconv"
-	"strings"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/caisson-sandbox/caisson/core/internal/passwd"
 	"github.com/caisson-sandbox/caisson/core/journal"
 )
 
-// findHomes reads /etc/passwd itself, as os/user does without cgo but at a
-// lower cost. Users of directory services are found by $HOME.
+// findHomes reads /etc/passwd itself. Users of directory services are found by
+// $HOME.
 func findHomes() []string {
 	var homes []string
 	if text, err := readFile("/etc/passwd", 1<<20); err == nil {
-		homes = append(homes, passwdHome(string(text), os.Getuid()))
+		_, home := passwd.Find(string(text), os.Getuid())
+		homes = append(homes, home)
 	}
 	return append(homes, os.Getenv("HOME"))
-}
-
-// passwdHome returns the home directory of uid in text of passwd(5), or "".
-func passwdHome(text string, uid int) string {
-	id := strconv.Itoa(uid)
-	for line := range strings.Lines(text) {
-		if fields := strings.Split(strings.TrimSuffix(line, "\n"), ":"); len(fields) == 7 && fields[2] == id {
-			return fields[5]
-		}
-	}
-	return ""
 }
 
 func (*osHost) Privileged() bool { return os.Geteuid() == 0 }
