@@ -4,7 +4,6 @@ package launch
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
@@ -19,7 +18,7 @@ import (
 
 // Start makes a command in the sandbox. An error is or wraps a
 // *diag.Diagnostic; nothing was executed then. The end of ctx ends the start: a
-// command that is already inside may stop the process that makes this one.
+// command that is already inside may hinder the process that makes this one.
 func (s *Sandbox) Start(ctx context.Context, c Command) (*Process, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -261,28 +260,15 @@ func (p *Process) learnPid(ctl *control) {
 
 // followUntil follows until the command executes or ctx ends.
 func (e *entering) followUntil(ctx context.Context, ctl *control, p *Process, pl *plan.Plan) error {
-	if ctx.Done() == nil {
-		return e.follow(ctl, p, pl)
+	var n stops
+	ctl.nudge = func() error {
+		if p.pid == 0 {
+			return nil
+		}
+		return n.goOn(p.pid)
 	}
-	wake, err := unix.Eventfd(0, unix.EFD_CLOEXEC)
-	if err != nil {
-		return fmt.Errorf("eventfd: %w", err)
-	}
-	defer unix.Close(wake)
-	woken := make(chan struct{})
-	stop := context.AfterFunc(ctx, func() {
-		_, _ = unix.Write(wake, binary.NativeEndian.AppendUint64(nil, 1)) // the counter is 0: it cannot block
-		close(woken)
-	})
-	ctl.wake = wake
-	err = e.follow(ctl, p, pl)
-	ctl.wake = -1 // what is read from now on must be known whatever ctx says
-	if !stop() {
-		<-woken
-	}
-	if errors.Is(err, errWoken) {
-		err = ctx.Err()
-	}
+	err := ctl.until(ctx, func() error { return e.follow(ctl, p, pl) })
+	ctl.nudge = nil
 	return err
 }
 

@@ -3,6 +3,7 @@
 package launch
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -11,15 +12,21 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// startTimeout bounds how long the supervisor waits for a launch list. A
-// command that is already inside may stop the process that runs one.
+// startTimeout bounds how long the supervisor waits for a launch list.
 const startTimeout = 30 * time.Second
+
+// nudgeEvery is how often a launch list is looked at that has not answered.
+const nudgeEvery = 20 * time.Millisecond
 
 // control is the supervisor's end of the socket that a launch list reports on.
 type control struct {
 	fd    int
 	other int // the list's end, until it is handed over
 	wake  int // becoming readable, it ends receive; -1 for none
+
+	// nudge is called while there is no answer; its error ends receive. Nil is
+	// none.
+	nudge func() error
 }
 
 func newControl() (*control, error) {
@@ -70,25 +77,59 @@ type message struct {
 // errWoken says that receive was ended from elsewhere.
 var errWoken = errors.New("woken")
 
-// ready waits until there is something to receive, where that can be ended.
+// ready waits until there is something to receive, where that can be ended or
+// helped along.
 func (c *control) ready() error {
-	if c.wake < 0 {
+	if c.wake < 0 && c.nudge == nil {
 		return nil
 	}
 	fds := []unix.PollFd{{Fd: int32(c.fd), Events: unix.POLLIN}, {Fd: int32(c.wake), Events: unix.POLLIN}}
-	n, err := unix.Poll(fds, int(startTimeout.Milliseconds()))
-	for err == unix.EINTR {
-		n, err = unix.Poll(fds, int(startTimeout.Milliseconds()))
+	for end := time.Now().Add(startTimeout); ; {
+		n, err := unix.Poll(fds, int(nudgeEvery.Milliseconds()))
+		switch {
+		case err != nil && err != unix.EINTR:
+			return fmt.Errorf("poll: %w", err)
+		case n > 0 && fds[0].Revents != 0:
+			return nil
+		case n > 0:
+			return errWoken
+		case time.Now().After(end):
+			return fmt.Errorf("no answer within %v", startTimeout)
+		}
+		if c.nudge == nil {
+			continue
+		}
+		if err := c.nudge(); err != nil {
+			return err
+		}
 	}
-	switch {
-	case err != nil:
-		return fmt.Errorf("poll: %w", err)
-	case n == 0:
-		return fmt.Errorf("no answer within %v", startTimeout)
-	case fds[0].Revents == 0:
-		return errWoken
+}
+
+// until runs f, in which the end of ctx ends receive.
+func (c *control) until(ctx context.Context, f func() error) error {
+	if ctx.Done() == nil {
+		return f()
 	}
-	return nil
+	wake, err := unix.Eventfd(0, unix.EFD_CLOEXEC)
+	if err != nil {
+		return fmt.Errorf("eventfd: %w", err)
+	}
+	defer unix.Close(wake)
+	woken := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		_, _ = unix.Write(wake, binary.NativeEndian.AppendUint64(nil, 1)) // the counter is 0: it cannot block
+		close(woken)
+	})
+	c.wake = wake
+	err = f()
+	c.wake = -1 // what is read from now on must be known whatever ctx says
+	if !stop() {
+		<-woken
+	}
+	if errors.Is(err, errWoken) {
+		err = ctx.Err()
+	}
+	return err
 }
 
 // receive waits for the next packet; a nil message is the end.

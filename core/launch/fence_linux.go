@@ -4,6 +4,7 @@ package launch
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
@@ -47,6 +48,7 @@ type fence struct {
 	protected []string // what the step metadata keeps as it is
 
 	birth sync.Mutex // one at a time
+	born  uint64     // number of the last
 
 	mu   sync.Mutex
 	live map[*Process]bool
@@ -193,7 +195,7 @@ func (s *Sandbox) startFenced(ctx context.Context, p *Process, c Command, in *in
 			fds[i] = ctl.other // in its place until the list closes it
 		}
 	}
-	if p.pid, err = f.bear(fds); err != nil {
+	if p.pid, err = f.bear(ctx, fds); err != nil {
 		return err
 	}
 	ctl.handedOver()
@@ -209,26 +211,49 @@ func (s *Sandbox) startFenced(ctx context.Context, p *Process, c Command, in *in
 }
 
 // bear has the nursery fork a child of the caller, which executes the last of
-// the descriptors with all of them.
-func (f *fence) bear(fds []int) (int, error) {
+// the descriptors with all of them. After an error it may do so late: the list
+// of the child ends then, since nobody reads what it reports.
+func (f *fence) bear(ctx context.Context, fds []int) (pid int, err error) {
 	if len(fds) > nurseryControl {
 		return 0, fmt.Errorf("%d descriptors for a command, the most is %d", len(fds)-2, nurseryControl-2)
 	}
 	f.birth.Lock()
 	defer f.birth.Unlock()
-	word := make([]byte, 8)
-	word[0] = byte(len(fds) - 1)
+	f.born++
+	word := binary.NativeEndian.AppendUint64(nil, uint64(len(fds)-1))
+	word = binary.NativeEndian.AppendUint64(word, f.born)
 	if err := unix.Sendmsg(f.births.fd, word, unix.UnixRights(fds...), nil, unix.MSG_NOSIGNAL); err != nil {
 		return 0, errNoNursery
 	}
-	m, err := f.births.receive()
-	switch {
-	case err != nil:
-		return 0, err
-	case m == nil || len(m.words) != 1:
-		return 0, errNoNursery
+	var n stops
+	f.births.nudge = func() error { return n.goOn(f.nursery) }
+	err = f.births.until(ctx, func() error {
+		if err := f.births.nudge(); err != nil { // it may stand since the last one
+			return err
+		}
+		pid, err = f.delivered()
+		return err
+	})
+	return pid, err
+}
+
+// delivered waits for the report on the last birth, which those on births that
+// were given up come before.
+func (f *fence) delivered() (int, error) {
+	for {
+		m, err := f.births.receive()
+		switch {
+		case err != nil:
+			return 0, err
+		case m == nil || len(m.words) != 3 || m.words[0] != msgBorn:
+			return 0, errNoNursery
+		case m.words[2] == f.born:
+			return int(m.words[1]), nil
+		}
+		late := int(m.words[1]) // nobody else knows of it
+		_ = unix.Kill(late, unix.SIGKILL)
+		reap(late)
 	}
-	return int(m.words[0]), nil
 }
 
 // withTmp sets the variables that name the directory for temporary files.

@@ -6,8 +6,10 @@ package launch
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -123,6 +125,94 @@ func TestFenceNursery(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Error(err)
 	}
+}
+
+// TestFenceNurseryStopped: a command can stop the process that makes commands,
+// and the next one starts all the same, in its place.
+func TestFenceNurseryStopped(t *testing.T) {
+	s, dir := fenced(t, true)
+	stop := "kill -STOP " + strconv.Itoa(s.fence.nursery)
+	if st, err := shell(t, s, dir, stop).Wait(); err != nil || st.Wait.ExitStatus() != 0 {
+		t.Fatalf("a command cannot stop the nursery, so this test says nothing: %+v %v", st, err)
+	}
+	if st, err := shell(t, s, dir, "exit 5").Wait(); err != nil || st.Wait.ExitStatus() != 5 {
+		t.Errorf("%+v %v", st, err)
+	}
+}
+
+// TestFenceLateBirth: a command whose start was given up may be made late. It
+// does not run, and the next one is not taken for it.
+func TestFenceLateBirth(t *testing.T) {
+	s, dir := fenced(t, true)
+	if err := unix.Kill(s.fence.nursery, unix.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	sp := (&Process{sandbox: s}).specOf(Command{Path: "/bin/sh", Args: []string{"sh", "-c", "echo >late"}, Dir: dir}, &inherited{})
+	sp.alone = true
+	list, err := enterProgram(s.plan, 0, s.filter, sp)
+	if err != nil {
+		t.Fatal(err)
+	}
+	image, err := list.memfd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctl, err := newControl()
+	if err != nil {
+		t.Fatal(err)
+	}
+	order := binary.NativeEndian.AppendUint64(binary.NativeEndian.AppendUint64(nil, 1), s.fence.born)
+	if err := unix.Sendmsg(s.fence.births.fd, order, unix.UnixRights(ctl.other, image), nil, 0); err != nil {
+		t.Fatal(err)
+	}
+	unix.Close(image)
+	ctl.close()
+	p := shell(t, s, dir, "exit 6")
+	if st, err := p.Wait(); err != nil || st.Wait.ExitStatus() != 6 {
+		t.Errorf("%+v %v", st, err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "late")); err == nil {
+		t.Error("the command that was given up ran")
+	}
+}
+
+// TestStops: who is stopped goes on, and who is stopped for ever is given up.
+func TestStops(t *testing.T) {
+	t.Parallel()
+	cmd := exec.Command("sleep", "1000")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }()
+	var n stops
+	if err := n.goOn(cmd.Process.Pid); err != nil || n != 0 {
+		t.Fatalf("who runs was stopped: %d %v", n, err)
+	}
+	for i := range mostStops + 1 {
+		if err := cmd.Process.Signal(unix.SIGSTOP); err != nil {
+			t.Fatal(err)
+		}
+		for !stands(t, cmd.Process.Pid) {
+			time.Sleep(100 * time.Microsecond)
+		}
+		err := n.goOn(cmd.Process.Pid)
+		if i < mostStops && (err != nil || stands(t, cmd.Process.Pid)) {
+			t.Fatalf("stop %d: %v", i, err)
+		}
+		if i == mostStops && err == nil {
+			t.Error("it is told to go on for ever")
+		}
+	}
+}
+
+// stands reports whether a process is stopped.
+func stands(t *testing.T, pid int) bool {
+	t.Helper()
+	text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.Contains(string(text), ") T ")
 }
 
 // TestFenceModes: the supervisor changes modes where commands may write, and

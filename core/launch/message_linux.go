@@ -18,6 +18,7 @@ const (
 	msgReopened = 0x656e65706f6572
 	msgLess     = 0x7373656c   // a list of lessen: the mounts of one command
 	msgPort     = 0x74726f70   // process 1: sockets that listen inside for the supervisor
+	msgBorn     = 0x6e726f62   // the nursery: a command, and the number of its order
 	msgStage    = 0x6567617473 // the stage of a wrapped command: what it could do
 )
 
