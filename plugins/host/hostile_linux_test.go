@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -317,5 +318,54 @@ func TestChanged(t *testing.T) {
 	p.Close()
 	if _, err := os.Stat(found.Path + ".says"); err != nil {
 		t.Errorf("the trusted one was not started: %v", err)
+	}
+}
+
+// TestSwapped: what takes the name of a program after it was hashed is not
+// what is executed.
+func TestSwapped(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	path := filepath.Join(dir, "caisson-backend-swapped")
+	script := func(path, says string) {
+		t.Helper()
+		syscall.ForkLock.RLock() // a child that still has it open would make it busy
+		defer syscall.ForkLock.RUnlock()
+		if err := os.WriteFile(path, []byte("#!/bin/sh\necho "+says+" >$TMPDIR/ran\n"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run := func() string {
+		t.Helper()
+		program, err := registry.Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer program.Close()
+		script(path+".new", "impostor")
+		if err := os.Rename(path+".new", path); err != nil {
+			t.Fatal(err)
+		}
+		p := newProcess(program, dir, "swapped")
+		if _, err := p.runnerFunc(nil, &exec.Cmd{}, ""); err != nil {
+			t.Fatal(err)
+		}
+		if err := p.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		defer p.Kill(t.Context())
+		<-p.done
+		said, err := os.ReadFile(filepath.Join(dir, "ran"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(said)
+	}
+	script(path, "hashed")
+	if said := run(); said != "hashed\n" {
+		t.Errorf("executed: %s", said)
+	}
+	if said := run(); said != "impostor\n" { // the control: its name leads to it now
+		t.Errorf("executed after it was looked at anew: %s", said)
 	}
 }
