@@ -58,6 +58,7 @@ func (s *Sandbox) startFiles(ctx context.Context, c Command) (*Process, error) {
 		}
 		p := &Process{sandbox: s, done: make(chan struct{}), ownGroup: s.ownGroup || c.OwnGroup}
 		p.saveFiles(c, in)
+		s.kin.expect()
 		switch {
 		case s.fence != nil:
 			err = s.startFenced(ctx, p, c, in)
@@ -67,10 +68,13 @@ func (s *Sandbox) startFiles(ctx context.Context, c Command) (*Process, error) {
 			err = s.start(ctx, p, c, in)
 		}
 		if err == nil {
+			s.kin.know(p.pid)
+			s.kin.gone()
 			in.started()
 			go p.reap()
 			return p, nil
 		}
+		s.kin.gone()
 		in.drop()
 		p.restoreFiles()
 		if n := in.notReopened(err); n >= 0 && !relayed[n] && len(relayed) < len(c.Files) {

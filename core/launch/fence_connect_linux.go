@@ -32,6 +32,8 @@ func (f *fence) connect(socket int, addr []byte) unix.Errno {
 		return unix.EAGAIN
 	}
 	defer ctl.close()
+	f.kin.expect()
+	defer f.kin.gone()
 	pid := 0
 	f.agent.do(func() { pid, err = execImage(image, socket, ctl.other) })
 	if err != nil || pid == 0 {

@@ -49,6 +49,7 @@ type fence struct {
 
 	birth sync.Mutex // one at a time
 	born  uint64     // number of the last
+	kin   *kin       // of the sandbox
 
 	mu   sync.Mutex
 	live map[*Process]bool
@@ -60,7 +61,7 @@ func (s *Sandbox) makeFenced() (err error) {
 	if err := s.readSteps(); err != nil {
 		return err
 	}
-	f := &fence{live: map[*Process]bool{}, agent: s.thread}
+	f := &fence{live: map[*Process]bool{}, agent: s.thread, kin: &s.kin}
 	s.fence = f
 	s.git = gitstate.Begin(s.plan, false)
 	defer func() {
@@ -225,6 +226,7 @@ func (f *fence) bear(ctx context.Context, fds []int) (pid int, err error) {
 	if err := unix.Sendmsg(f.births.fd, word, unix.UnixRights(fds...), nil, unix.MSG_NOSIGNAL); err != nil {
 		return 0, errNoNursery
 	}
+	f.kin.expect() // until it is delivered
 	var n stops
 	f.births.nudge = func() error { return n.goOn(f.nursery) }
 	err = f.births.until(ctx, func() error {
@@ -248,11 +250,13 @@ func (f *fence) delivered() (int, error) {
 		case m == nil || len(m.words) != 3 || m.words[0] != msgBorn:
 			return 0, errNoNursery
 		case m.words[2] == f.born:
+			f.kin.gone() // who asked expects it too
 			return int(m.words[1]), nil
 		}
 		late := int(m.words[1]) // nobody else knows of it
 		_ = unix.Kill(late, unix.SIGKILL)
 		reap(late)
+		f.kin.gone()
 	}
 }
 

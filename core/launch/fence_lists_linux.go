@@ -48,6 +48,7 @@ func (s *Sandbox) startNursery() error {
 	if f.nursery, err = execImage(image, f.births.other, ruleset); err != nil {
 		return err
 	}
+	f.kin.know(f.nursery)
 	f.births.handedOver()
 	return list.ready(f.births, s.plan)
 }
@@ -261,6 +262,7 @@ func (s *Sandbox) startEnder() error {
 		return err
 	}
 	f.ender = pid
+	f.kin.know(pid)
 	return nil
 }
 

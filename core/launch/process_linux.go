@@ -55,6 +55,7 @@ func (p *Process) Wait() (Status, error) {
 // cannot end while a command that entered is not reaped.
 func (p *Process) reap() {
 	defer p.sandbox.running.Done()
+	p.sandbox.sweep()
 	for {
 		var info unix.Siginfo
 		err := unix.Waitid(unix.P_PID, p.pid, &info, unix.WEXITED|unix.WNOWAIT|p.stops(), nil)
@@ -70,7 +71,7 @@ func (p *Process) reap() {
 		break
 	}
 	p.mu.Lock()
-	_, p.err = syscall.Wait4(p.pid, &p.status.Wait, 0, &p.status.Usage)
+	p.sandbox.kin.bury(p.pid, func() { _, p.err = syscall.Wait4(p.pid, &p.status.Wait, 0, &p.status.Usage) })
 	p.reaped = true
 	p.mu.Unlock()
 	if p.sandbox.wrapped != nil {
@@ -81,6 +82,7 @@ func (p *Process) reap() {
 	}
 	p.restoreFiles()
 	close(p.done)
+	p.sandbox.sweep()
 }
 
 // cldTrapped is CLD_TRAPPED of siginfo.h: a child that is traced has stopped.

@@ -46,6 +46,7 @@ type Sandbox struct {
 	diag  *unixDiag // of the sandbox's network namespace; nil beside wrappers
 	doors doors     // to its network
 
+	kin     kin
 	mu      sync.Mutex
 	closed  bool
 	running sync.WaitGroup // commands that are not reaped

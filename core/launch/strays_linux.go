@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -16,6 +17,70 @@ import (
 // caller, and PTRACE_TRACEME makes the caller the tracer of a thread. Both stay
 // when they are dead until the caller waits for them: a thread keeps its command,
 // and everything keeps process 1, from coming to an end.
+
+// What is dead of the first kind while the sandbox is open is reaped when a command
+// starts or ends: a command leaves no more behind with the caller than it could
+// leave unreaped itself.
+
+// kin are the children of the caller that somebody waits for. Who reaps a stray
+// must take none of them.
+type kin struct {
+	mu     sync.Mutex
+	unborn int          // that are being made, and whose ids are not known
+	known  map[int]bool // by id
+}
+
+// expect says that a child is being made. It ends with gone.
+func (k *kin) expect() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.unborn++
+}
+
+// know makes a child known.
+func (k *kin) know(pid int) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.known == nil {
+		k.known = map[int]bool{}
+	}
+	k.known[pid] = true
+}
+
+// gone says that a child that was expected is known, reaped, or was not made.
+func (k *kin) gone() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.unborn--
+}
+
+// bury reaps a known child that is dead. Its id is free then for another one.
+func (k *kin) bury(pid int, wait func()) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	wait()
+	delete(k.known, pid)
+}
+
+// sweep reaps what is dead of the sandbox and nobody waits for. It costs one call
+// where no child of the caller is dead.
+func (s *Sandbox) sweep() {
+	if s.wrapped != nil { // its processes are not known from the caller's
+		return
+	}
+	s.kin.mu.Lock()
+	defer s.kin.mu.Unlock()
+	var dead unix.Siginfo
+	err := unix.Waitid(unix.P_ALL, 0, &dead, unix.WEXITED|unix.WNOWAIT|unix.WNOHANG|unix.WALL, nil)
+	if s.kin.unborn > 0 || err != nil || dead.Signo == 0 {
+		return
+	}
+	for _, pid := range children(os.Getpid()) {
+		if pid != s.init && !s.kin.known[pid] && s.inside(pid) {
+			_, _ = unix.Wait4(pid, nil, unix.WNOHANG|unix.WALL, nil) // it may live
+		}
+	}
+}
 
 // strayPause is how long an end may take before somebody looks for strays.
 const strayPause = 5 * time.Millisecond

@@ -14,6 +14,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -123,8 +124,10 @@ func controlStray(t *testing.T, how string) {
 	_ = cmd.Wait()
 }
 
-func strayIn(t *testing.T, how, backend string) {
-	work := filepath.Join(t.TempDir(), "work")
+// strayBox opens a sandbox that the test closes.
+func strayBox(t *testing.T, backend string) (sb *sandbox.Sandbox, work string) {
+	t.Helper()
+	work = filepath.Join(t.TempDir(), "work")
 	if err := os.Mkdir(work, 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -136,6 +139,16 @@ func strayIn(t *testing.T, how, backend string) {
 	if err != nil {
 		t.Skip(err)
 	}
+	t.Cleanup(func() {
+		if err := sb.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return sb, work
+}
+
+func strayIn(t *testing.T, how, backend string) {
+	sb, work := strayBox(t, backend)
 	ended := make(chan string, 1)
 	go func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
@@ -157,6 +170,41 @@ func strayIn(t *testing.T, how, backend string) {
 	}
 	if left := strays(t); left != "" {
 		t.Errorf("left with the caller: %s", left)
+	}
+}
+
+// TestStraysWhileOpen: what commands hand the caller to wait for does not pile up
+// with it while their sandbox is open, and a command that the caller waits for is
+// never taken for it.
+func TestStraysWhileOpen(t *testing.T) {
+	controlStray(t, "child")
+	for _, backend := range []string{"linux/namespaces", "linux/landlock"} {
+		t.Run(filepath.Base(backend), func(t *testing.T) {
+			sb, work := strayBox(t, backend)
+			run := func(args ...string) (string, error) {
+				cmd := sb.Command(context.Background(), here.binary)
+				cmd.Args, cmd.Dir = append([]string{attackerName}, args...), work
+				out, err := cmd.Output()
+				return string(out), err
+			}
+			for range 20 {
+				var both sync.WaitGroup
+				for range 2 {
+					both.Go(func() {
+						if out, err := run("stray", "child"); err != nil || len(strings.Fields(out)) < 2 {
+							t.Errorf("%q, %v", out, err)
+						}
+					})
+				}
+				both.Wait()
+			}
+			for end := time.Now().Add(time.Minute); strays(t) != ""; {
+				if time.Now().After(end) {
+					t.Fatalf("left with the caller: %s", strays(t))
+				}
+				_, _ = run("nothing") // the last stray may have died after its maker
+			}
+		})
 	}
 }
 
