@@ -27,6 +27,7 @@ type job struct {
 	fds     []int
 	result  string
 	reason  string
+	parent  bool                            // it ends with the process that started caisson
 	session string                          // the session to run it in; empty for a sandbox of its own
 	shell   bool                            // the command is an interactive shell
 	ended   func(sandbox.Result) error      // what to do with the result; nil: say what was denied
@@ -90,6 +91,7 @@ func (j *job) add(c *cobra.Command) {
 	s.IntSliceVar(&j.fds, "fd", nil, "pass the descriptor `N` on (repeatable)")
 	s.StringVar(&j.result, "result", "", "write the result as JSON to `FILE`, or to the descriptor N with fd:N")
 	s.StringVar(&j.reason, "reason", "", "note `TEXT` in the result")
+	s.BoolVar(&j.parent, "with-parent", false, "end it with the process that started caisson")
 }
 
 // refuse writes the result of an invocation that comes to nothing for err.
@@ -114,6 +116,14 @@ func (j *job) finish(out *resultFile, p *sandbox.Prepared, r sandbox.Result, err
 
 // run runs the command and turns its end into an exit status.
 func (j *job) run(ctx context.Context, args []string) error {
+	if j.parent {
+		owned, stop, err := withParent(ctx)
+		if err != nil {
+			return j.refuse(err)
+		}
+		defer stop()
+		ctx = owned
+	}
 	prepared, err := j.prepare(ctx)
 	if prepared == nil {
 		return j.refuse(err)
