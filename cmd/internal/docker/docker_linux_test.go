@@ -26,7 +26,7 @@ func TestMain(m *testing.M) {
 		if os.Args[2] == "user" {
 			user = 1000
 		}
-		fmt.Fprintln(os.Stderr, become(user, []string{"/proc/self/exe", "probe"}))
+		fmt.Fprintln(os.Stderr, become(user, len(os.Args) > 3, []string{"/proc/self/exe", "probe"}))
 		os.Exit(125)
 	default:
 		os.Exit(m.Run())
@@ -124,6 +124,15 @@ func TestConfined(t *testing.T) {
 					t.Errorf("%s: %s is %q, want %q", user, name, got[name], value)
 				}
 			}
+		}
+	}
+	for name, value := range found(t, "confined", "as-is", "fleet") {
+		want := refused[name]
+		if name == "unshare" || name == "pidfd_getfd" {
+			want = free[name]
+		}
+		if want != "" && value != want {
+			t.Errorf("under the profile for fleets %s is %q, want %q", name, value, want)
 		}
 	}
 	for name, value := range allowed {

@@ -7,7 +7,10 @@
 // default capabilities only. It makes no container: there is nothing else of
 // one. Tests of how caisson behaves in such a container use it.
 //
-//	docker [-user UID] PATH ARG…
+//	docker [-fleet] [-user UID] PATH ARG…
+//
+// With -fleet the filter is docs/fleets/seccomp.json instead, which lets caisson
+// make sandboxes.
 //
 // Started by an ordinary user it also sets no_new_privs, without which the
 // kernel lets nobody but root install a filter.
@@ -27,18 +30,22 @@ import (
 
 func main() {
 	user := flag.Int("user", os.Getuid(), "run as this user and its group")
+	fleet := flag.Bool("fleet", false, "use the filter that docs/fleets/seccomp.json describes")
 	flag.Parse()
 	if flag.NArg() == 0 {
 		flag.Usage()
 		os.Exit(2)
 	}
-	fmt.Fprintln(os.Stderr, "docker:", become(*user, flag.Args()))
+	fmt.Fprintln(os.Stderr, "docker:", become(*user, *fleet, flag.Args()))
 	os.Exit(125)
 }
 
 // become executes the command. It returns only an error.
-func become(user int, argv []string) error {
+func become(user int, fleet bool, argv []string) error {
 	filter, err := defaultFilter()
+	if fleet {
+		filter, err = compile(fleetProfile(), runtime.GOARCH)
+	}
 	if err != nil {
 		return err
 	}
