@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package soak
+
+import (
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/caisson-sandbox/caisson/cmd/internal/cli"
+)
+
+// The executable of the tests is the command under its name, and these.
+const (
+	wardenName = "warden" // BASE LAUNCHES SEED: has a soaker run and sees what outlives it
+	soakerName = "soaker" // BASE LAUNCHES SEED: launches, kills and measures
+)
+
+// ordinary is a user and group that no host has.
+const ordinary = 12345
+
+var launches = flag.Int("launches", 200, "sandboxes to launch as each user")
+
+func TestMain(m *testing.M) {
+	switch name := filepath.Base(os.Args[0]); name {
+	case "caisson":
+		os.Exit(cli.Main(os.Args[1:]))
+	case wardenName, soakerName:
+		role := map[string]func(string, int, uint64) error{wardenName: warden, soakerName: soaker}[name]
+		n, err := strconv.Atoi(os.Args[2])
+		seed, wrong := strconv.ParseUint(os.Args[3], 10, 64)
+		if err == nil && wrong == nil {
+			err = role(os.Args[1], n, seed)
+		}
+		if err != nil || wrong != nil {
+			fmt.Println(err, wrong)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+// TestSoak launches sandboxes by the library and by the command line, kills one
+// in fifty of them at any moment of theirs, and requires that nothing grew from
+// the first hundreds to the last, and that nothing is left.
+func TestSoak(t *testing.T) {
+	t.Parallel()
+	soak(t, os.Geteuid())
+}
+
+// TestSoakAsOrdinaryUser does so without privileges.
+func TestSoakAsOrdinaryUser(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("the other test runs as an ordinary user already")
+	}
+	t.Parallel()
+	soak(t, ordinary)
+}
+
+func soak(t *testing.T, user int) {
+	parent := "/var" // in no temporary directory: commands have private ones
+	if os.Geteuid() != 0 {
+		parent, _ = os.UserHomeDir()
+	}
+	base, err := os.MkdirTemp(parent, "caisson-soak-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(base) })
+	for _, dir := range []string{"", "home", "tmp", "work"} {
+		dir = filepath.Join(base, dir)
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chmod(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chown(dir, user, -1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	program := filepath.Join(base, "caisson")
+	if err := copyFile(program, "/proc/self/exe"); err != nil {
+		t.Fatal(err)
+	}
+	run := func(args ...string) (string, error) {
+		cmd := exec.Command(program)
+		cmd.Args = args
+		cmd.Dir = base
+		cmd.Env = []string{"HOME=" + filepath.Join(base, "home"), "TMPDIR=" + filepath.Join(base, "tmp"), "PATH=" + os.Getenv("PATH")}
+		if user != os.Geteuid() {
+			cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(user), Gid: uint32(user)}}
+		}
+		out, err := cmd.CombinedOutput()
+		return strings.TrimSpace(string(out)), err
+	}
+	if text, err := run("caisson", "doctor", "--facts-only"); err != nil {
+		t.Skipf("this host cannot uphold the standard contract: %v: %s", err, text)
+	}
+	text, err := run(wardenName, base, strconv.Itoa(*launches), strconv.FormatInt(int64(os.Getpid()), 10))
+	if err != nil {
+		t.Errorf("%v\n%s", err, text)
+	} else {
+		t.Log(text)
+	}
+}
+
+func copyFile(to, from string) error {
+	in, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	out, err := os.OpenFile(to, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o755)
+	if err != nil {
+		return err
+	}
+	if _, err := io.Copy(out, in); err != nil {
+		out.Close()
+		return err
+	}
+	return out.Close()
+}
