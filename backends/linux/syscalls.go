@@ -44,7 +44,7 @@ func Filter(answered bool) plan.Seccomp {
 // filter has seen it; ptrace is allowed for that reason. A filter that a
 // command adds for itself can only refuse more.
 func filter(o filterOptions) plan.Seccomp {
-	rules := slices.Concat(namespaceRules(), surfaceRules(), adminRules(), processRules(), modeRules(), leaseRules(), socketRules(), terminalRules())
+	rules := slices.Concat(namespaceRules(), surfaceRules(), adminRules(), processRules(), modeRules(), leaseRules(), fileSystemRules(), socketRules(), terminalRules())
 	if o.Fence != nil {
 		rules = append(rules, fenceRules(*o.Fence)...)
 	}

@@ -38,6 +38,26 @@ func leaseRules() []plan.SeccompRule {
 	}
 }
 
+// fileSystemRules refuse requests whose harm is not where they are made: any
+// directory of the file system that can be opened will do, and mounts are not
+// asked. The numbers are those of linux/btrfs.h and linux/fscrypt.h.
+func fileSystemRules() []plan.SeccompRule {
+	const (
+		snapshot, snapshotV2 = 0x50009401, 0x50009417 // BTRFS_IOC_SNAP_CREATE, _V2
+		destroyV2            = 0x5000943f             // BTRFS_IOC_SNAP_DESTROY_V2
+		removeKey            = 0xc0406618             // FS_IOC_REMOVE_ENCRYPTION_KEY
+	)
+	const copies = "a snapshot of a subvolume of the user's, as a home can be, holds what is hidden in it under a name that is not"
+	return []plan.SeccompRule{
+		errno("EPERM", copies, calls("ioctl"), is(1, snapshot)),
+		errno("EPERM", copies, calls("ioctl"), is(1, snapshotV2)),
+		errno("EPERM", "deletes a subvolume by its number, wherever it is, where the mount lets users (user_subvol_rm_allowed)",
+			calls("ioctl"), is(1, destroyV2)),
+		errno("EPERM", "locks the user's encrypted directories outside",
+			calls("ioctl"), is(1, removeKey)),
+	}
+}
+
 // socketRules leave the families that ordinary programs use. The network
 // namespace decides what they reach.
 func socketRules() []plan.SeccompRule {

@@ -126,7 +126,25 @@ func kernelAttacks() []attack {
 		terminal("tioclinux", "", unix.TIOCLINUX),
 		terminal("tioclinux-high", "", unix.TIOCLINUX|0xffff<<32),
 		terminal("tiocsetd", "", unix.TIOCSETD),
+		fileSystem("btrfs-snapshot", guarantee.ReadHidden, 0x50009401),
+		fileSystem("btrfs-snapshot-v2", guarantee.ReadHidden, 0x50009417),
+		fileSystem("btrfs-snapshot-v2-high", guarantee.ReadHidden, 0x50009417|1<<32),
+		fileSystem("btrfs-destroy-by-id", guarantee.WriteConfined, 0x5000943f),
+		fileSystem("fscrypt-remove-key", guarantee.WriteConfined, 0xc0406618),
 	}
+}
+
+// fileSystem is an attack by a request to the file system of the workspace,
+// whichever it is: one that does not know the request says so, and was reached.
+func fileSystem(name string, g guarantee.ID, request uintptr) attack {
+	return obtains("filesystem/"+name, "ask a file system for "+name, g, "", func() error {
+		return withFD(".", unix.O_RDONLY|unix.O_DIRECTORY, func(fd int) error {
+			if _, err := raw(unix.SYS_IOCTL, uintptr(fd), request, 1); errors.Is(err, unix.EPERM) {
+				return err
+			}
+			return nil
+		})
+	})
 }
 
 // listener is an attack that makes the attacker the judge of its children's
