@@ -4,6 +4,7 @@ package cli
 
 import (
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -164,9 +165,17 @@ func (r *inSession) policy() (*policy.Resolved, error) {
 		Policy json.RawMessage `json:"policy"`
 	}
 	if err := r.client.Call("policy.resolve", struct{}{}, &answer); err != nil {
-		return nil, err
+		return nil, ended(err)
 	}
 	return policy.DecodeResolved(answer.Policy)
+}
+
+// ended is an error of a call: one that is no answer is the end of the session.
+func ended(err error) error {
+	if _, refused := errors.AsType[*serve.Refused](err); refused {
+		return err
+	}
+	return diag.New(diag.SessionUnknown, "the session ended before the command was started", "start another one")
 }
 
 // relay runs the command with the streams of this process. Those that are
@@ -195,7 +204,7 @@ func (j *job) relay(r *inSession, signals *signals) (outcome.Outcome, error) {
 	r.less.add(params)
 	err = r.client.Call("command.start", params, &started, t.files[:]...)
 	if err != nil {
-		return result, err
+		return result, ended(err)
 	}
 	t.begin()
 	signals.passBy(func(sig syscall.Signal) {

@@ -192,6 +192,9 @@ func (c *connection) box(id string) (*box, error) {
 	if b, ok := c.sandboxes[id]; ok {
 		return b, nil
 	}
+	if c.over {
+		return nil, diag.New(diag.SessionUnknown, "the session is ending", "start another one")
+	}
 	return nil, diag.New(diag.RequestInvalid, "there is no open sandbox "+diag.Quote(id), "open one with sandbox.open")
 }
 

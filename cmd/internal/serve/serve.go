@@ -80,6 +80,7 @@ type connection struct {
 	ready   bool           // initialize was answered; of the reader alone
 
 	mu        sync.Mutex
+	over      bool // no task is begun any more
 	opening   int
 	opened    int // so far: the number in the last one's id
 	sandboxes map[string]*box
@@ -172,7 +173,7 @@ func (c *connection) end() {
 	c.cancel()
 	c.mu.Lock()
 	boxes, commands := c.sandboxes, c.commands
-	c.sandboxes, c.commands = nil, nil
+	c.sandboxes, c.commands, c.over = nil, nil, true
 	c.mu.Unlock()
 	for _, cmd := range commands {
 		cmd.abandon()
@@ -279,7 +280,20 @@ func (c *connection) handle(r request) {
 		c.fail(r.ID, err)
 		return
 	}
+	if !c.begin(run) {
+		closeFiles(r.files)
+	}
+}
+
+// begin begins the task of a request, unless all is over.
+func (c *connection) begin(run func()) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.over {
+		return false
+	}
 	c.tasks.Go(run)
+	return true
 }
 
 // errLater says that a request is answered later.

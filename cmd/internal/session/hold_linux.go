@@ -41,10 +41,14 @@ func Claim(state, name string) (*Holder, error) {
 		return nil, err
 	}
 	lock, err := s.lock(name, true)
-	if err == nil && lock == nil {
+	switch {
+	case err == nil && lock == nil:
 		err = diag.New(diag.SessionExists, "there is a session "+name+" already", "choose another name, or end it with caisson session end "+name)
+	case err == nil:
+		err = lock.Truncate(0) // what a killed one wrote
 	}
 	if err != nil {
+		lock.Close() // nil is an error of its own
 		s.close()
 		return nil, err
 	}
@@ -171,9 +175,20 @@ func Attach(state, name string) (client *serve.Client, closeConn func(), err err
 	client = serve.NewClient(c, c.send, nil)
 	if err := client.Call("initialize", map[string]int{"protocol": serve.Protocol}, nil); err != nil {
 		c.close()
+		if _, refused := errors.AsType[*serve.Refused](err); !refused {
+			err = unknown(name) // it ends
+		}
 		return nil, nil, err
 	}
 	return client, c.close, nil
+}
+
+// ending reports whether who holds the file of a session that cannot be reached is
+// about to end: one that begins has not written it yet, and one that was killed
+// does not hold it.
+func ending(fd int) bool {
+	var st unix.Stat_t
+	return unix.Fstat(fd, &st) == nil && st.Size > 0 && unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB) != nil
 }
 
 // End ends a session and waits until it is gone. One that ends meanwhile by other
@@ -197,12 +212,16 @@ func End(state, name string) error {
 	}
 	defer unix.Close(fd)
 	client, closeConn, err := Attach(state, name)
-	if err != nil {
-		return err
-	}
-	defer closeConn()
-	var refused *serve.Refused
-	if err := client.Call("session.end", struct{}{}, nil); errors.As(err, &refused) {
+	d, told := errors.AsType[*diag.Diagnostic](err)
+	switch {
+	case err == nil:
+		defer closeConn()
+		if err := client.Call("session.end", struct{}{}, nil); err != nil {
+			if _, refused := errors.AsType[*serve.Refused](err); refused {
+				return err
+			}
+		}
+	case !told || d.Code != diag.SessionUnknown || !ending(fd):
 		return err
 	}
 	for err = unix.Flock(fd, unix.LOCK_EX); err == unix.EINTR; {
