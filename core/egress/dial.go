@@ -67,7 +67,8 @@ func (p *Proxy) connect(r request, plain bool) (*connection, *refusal) {
 	}
 	ctx, cancel := context.WithTimeout(p.ctx, p.limits.Dial)
 	defer cancel()
-	if via := p.config.Upstream.route(r.target(), plain); via != nil {
+	via := p.config.Upstream.route(r.target(), plain)
+	if via != nil && !r.host.Local() { // its own loopback is what it would take that for
 		c, err := via.dial(ctx, r.target(), plain)
 		if err != nil {
 			return nil, p.fail(d, err)

@@ -24,9 +24,10 @@ var errGreeting = errors.New("the first bytes are those of TLS and say nothing t
 
 // mayGreet decides on the name that a command gives in TLS. A server that
 // answers for many names would else answer for those that are not listed. Where
-// an address was asked for, the rule for the address has decided.
+// an address was asked for, the rule for the address has decided, and a name is
+// only refused if a rule denies it.
 func (p *Proxy) mayGreet(name string, r request) bool {
-	if _, literal := r.host.Addr(); literal || name == "" {
+	if name == "" {
 		return true
 	}
 	d := Decision{Protocol: r.protocol, Host: quoted(name), Port: r.port}
@@ -40,7 +41,11 @@ func (p *Proxy) mayGreet(name string, r request) bool {
 		return true
 	}
 	d.Host = h.String()
-	answer := p.config.List.Host(h, r.port)
+	decide := p.config.List.Host
+	if _, literal := r.host.Addr(); literal {
+		decide = p.config.List.Denies
+	}
+	answer := decide(h, r.port)
 	if !answer.OK() {
 		answer.Reason = "the name in TLS is another than the one that was asked for, and " + answer.Reason
 		p.deny(d, request{r.protocol, h, r.port}, answer)

@@ -158,6 +158,9 @@ func (h *head) bodyLength() (int64, error) {
 		if !strings.EqualFold(coding[0], "chunked") {
 			return 0, &malformed{501, "the body has a coding that is not chunked"}
 		}
+		if h.first[2] == "HTTP/1.0" { // whose readers see no body there, and take it for another request
+			return 0, bad("the body is in chunks, which HTTP/1.0 has not")
+		}
 		return chunked, nil
 	case len(length) == 0:
 		return 0, nil

@@ -24,11 +24,7 @@ func (p *Proxy) answerHTTP(c net.Conn, in *bufio.Reader) {
 	var m *malformed
 	switch {
 	case errors.As(err, &m):
-		if p.config.Password != "" { // it may be anybody's
-			sayHTTP(c, m.status, "caisson: "+m.what)
-			return
-		}
-		p.refuseHTTP(c, Decision{Protocol: HTTP}, m)
+		p.malformedHTTP(c, m)
 		return
 	case err != nil:
 		return
@@ -227,6 +223,16 @@ func (h *head) answerLength(method string) int64 {
 		return n
 	}
 	return untilEOF
+}
+
+// malformedHTTP answers what has no head. Where the proxy asks for a password it
+// may be anybody's, and is no event.
+func (p *Proxy) malformedHTTP(c net.Conn, m *malformed) {
+	if p.config.Password != "" {
+		sayHTTP(c, m.status, "caisson: "+m.what)
+		return
+	}
+	p.refuseHTTP(c, Decision{Protocol: HTTP}, m)
 }
 
 // refuseHTTP answers a request that is not understood. It is a denial.

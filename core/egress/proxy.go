@@ -180,11 +180,16 @@ func (p *Proxy) answer(c net.Conn) {
 	if err != nil {
 		return
 	}
-	if first[0] == socksVersion {
+	switch {
+	case first[0] == socksVersion:
 		p.answerSOCKS(c, in)
-		return
+	case first[0] == socks4Version:
+		p.refuseSOCKS4(c)
+	case !token(string(first)): // TLS, for one: no line of HTTP will follow
+		p.malformedHTTP(c, &malformed{400, "the first byte is none of HTTP or SOCKS5"})
+	default:
+		p.answerHTTP(c, in)
 	}
-	p.answerHTTP(c, in)
 }
 
 // waits gives a client whose request is read the time that dialling may take.

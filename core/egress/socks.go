@@ -33,6 +33,22 @@ const (
 	socksNoAddress   = 8
 )
 
+// Numbers of SOCKS4, which OpenSSH documents as socks4.protocol.
+const (
+	socks4Version  = 4
+	socks4Rejected = 91
+)
+
+// refuseSOCKS4 answers what asks by SOCKS4 or 4a, which have no addresses of
+// IPv6 and no password, without a look at what it asks for.
+func (p *Proxy) refuseSOCKS4(c net.Conn) {
+	if p.config.Password == "" { // else it may be anybody's
+		p.decided(Decision{Protocol: SOCKS, Verdict: Denied, Reason: "SOCKS4 is not spoken here; SOCKS5 is, with names (socks5h)"})
+	}
+	_, _ = c.Write([]byte{0, socks4Rejected, 0, 0, 0, 0, 0, 0}) // the client may have gone
+	linger(c)
+}
+
 // answerSOCKS serves one connection of SOCKS5; of the commands only CONNECT.
 func (p *Proxy) answerSOCKS(c net.Conn, in *bufio.Reader) {
 	if !p.greetSOCKS(c, in) {

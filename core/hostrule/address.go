@@ -5,6 +5,7 @@ package hostrule
 import (
 	"encoding/binary"
 	"net/netip"
+	"slices"
 )
 
 // block is a range of addresses that is not the public network.
@@ -24,11 +25,33 @@ func metadata() []netip.Addr {
 		netip.AddrFrom4([4]byte{100, 100, 100, 200}), // Alibaba Cloud
 		netip.AddrFrom4([4]byte{192, 0, 0, 192}),     // Oracle Cloud, classic
 		netip.AddrFrom4([4]byte{168, 63, 129, 16}),   // Azure's own services
+		netip.AddrFrom4([4]byte{169, 254, 0, 23}),    // Tencent Cloud
+		netip.AddrFrom4([4]byte{169, 254, 42, 42}),   // Scaleway
 		netip.MustParseAddr("fd00:ec2::254"),         // Amazon EC2
 		netip.MustParseAddr("fd00:ec2::23"),          // pods of Amazon EKS
 		netip.MustParseAddr("fd20:ce::254"),          // Google Cloud
+		netip.MustParseAddr("fd00:42::42"),           // Scaleway
+		netip.MustParseAddr("fd00:c1::a9fe:a9fe"),    // Oracle Cloud
+		netip.MustParseAddr("fe80::a9fe:a9fe"),       // OpenStack
 	}
 }
+
+// metadataNames are the names of such services, which a proxy of the host's own
+// would resolve where caisson does not.
+func metadataNames() []string {
+	return []string{"metadata.google.internal", "metadata.goog", "instance-data", "instance-data.ec2.internal", "metadata.tencentyun.com"}
+}
+
+// Metadata reports whether a host is a metadata service by its name or address.
+func (h Host) Metadata() bool {
+	if h.addr.IsValid() {
+		_, what := special(h.addr)
+		return what == aMetadataService
+	}
+	return slices.Contains(metadataNames(), h.name)
+}
+
+const aMetadataService = "a metadata service"
 
 // blocks are the special-purpose registries of IANA (RFC 6890 and later), each
 // before the ones that it lies in.
@@ -79,7 +102,7 @@ func Public(addr netip.Addr) bool {
 func special(addr netip.Addr) (netip.Prefix, string) {
 	for _, m := range metadata() {
 		if addr == m {
-			return netip.PrefixFrom(addr, addr.BitLen()), "a metadata service"
+			return netip.PrefixFrom(addr, addr.BitLen()), aMetadataService
 		}
 	}
 	for _, b := range blocks() {
@@ -91,12 +114,18 @@ func special(addr netip.Addr) (netip.Prefix, string) {
 		if _, what := special(inner); what != "" {
 			return netip.PrefixFrom(addr, addr.BitLen()), what
 		}
+	} else if addr.Is6() && addr.As16()[0]>>5 != 1 {
+		// Of IPv6 only 2000::/3 is given out, and the prefix of NAT64 beside it
+		// (RFC 4291, 2.4). What else is routed is somebody's own network.
+		around, _ := addr.Prefix(3) // which an address of IPv6 has
+		return around, "reserved"
 	}
 	return netip.Prefix{}, ""
 }
 
 // embedded returns the IPv4 address that a translator or relay would send
-// packets of an IPv6 address to: NAT64 (RFC 6052) and 6to4 (RFC 3056).
+// packets of an IPv6 address to: NAT64 (RFC 6052), 6to4 (RFC 3056) and ISATAP
+// (RFC 5214, 6.1).
 func embedded(addr netip.Addr) (netip.Addr, bool) {
 	b := addr.As16()
 	switch {
@@ -106,6 +135,8 @@ func embedded(addr netip.Addr) (netip.Addr, bool) {
 		return netip.AddrFrom4([4]byte(b[12:16])), true
 	case b[0] == 0x20 && b[1] == 0x02:
 		return netip.AddrFrom4([4]byte(b[2:6])), true
+	case binary.BigEndian.Uint32(b[8:])&^(2<<24) == 0x5efe:
+		return netip.AddrFrom4([4]byte(b[12:16])), true
 	}
 	return netip.Addr{}, false
 }

@@ -33,9 +33,16 @@ func (h Host) String() string {
 }
 
 // Local reports whether a host is a loopback address, the unspecified one, which
-// leads there, or a name that RFC 6761 reserves for it, 6.3.
+// leads there, or a name that RFC 6761 reserves for it, 6.3, or that systems give
+// it in their files of names.
 func (h Host) Local() bool {
-	return h.addr.IsLoopback() || h.addr.IsUnspecified() || h.name == "localhost" || strings.HasSuffix(h.name, ".localhost")
+	switch h.name {
+	case "":
+		return h.addr.IsLoopback() || h.addr.IsUnspecified()
+	case "localhost", "localhost.localdomain", "localhost4", "localhost6", "ip6-localhost", "ip6-loopback":
+		return true
+	}
+	return strings.HasSuffix(h.name, ".localhost")
 }
 
 // maxName is the longest name of RFC 1035, without the last dot.

@@ -150,6 +150,13 @@ func TestList(t *testing.T) {
 		{allow: []string{"127.0.0.1:5432", "[::1]:5432"}, yes: []string{"127.0.0.1:5432", "[::1]:5432", "0x7f.1:5432"}, no: []string{"127.0.0.2:5432", "127.0.0.1:5433"}},
 		{allow: []string{"*"}, deny: []string{"1.1.1.0/24"}, yes: []string{"1.1.2.1:1"}, no: []string{"1.1.1.1:1", "[::ffff:1.1.1.1]:1", "[64:ff9b::1.1.1.1]:1"}},
 		{allow: []string{"example.org"}, deny: []string{"*"}, no: []string{"example.org:443"}},
+		// What leads to a private address by a translator, a relay or a tunnel, and what is nobody's but a network of one's own.
+		{allow: []string{"*", "::/0"}, yes: []string{"[2001:4860:4860::8888]:1", "[2a00:1450::5efe:808:808]:1", "[64:ff9b::808:808]:1", "[2002:808:808::]:1"},
+			no: []string{"[::ffff:0:127.0.0.1]:1", "[::ffff:0:8.8.8.8]:1", "[2a00:1450::5efe:a00:1]:1", "[2a00:1450::200:5efe:127.0.0.1]:1", "[2001:0:808:808::f5ff:fffe]:1", "[200::1]:1", "[300:1::1]:1",
+				"[64:ff9b::169.254.169.254]:80", "[2002:a9fe:a9fe::]:80", "[64:ff9b:1::1.1.1.1]:1", "[64:ff9b::1:1.1.1.1]:1", "[4000::1]:1", "[fe80::a9fe:a9fe]:80", "[fd00:42::42]:80"}},
+		{allow: []string{"[200::/7]:22", "[::ffff:0:808:808]"}, yes: []string{"[::ffff:0:8.8.8.8]:1", "[201::1]:22"}, no: []string{"[201::1]:23"}},
+		{allow: []string{"*", "*.internal"}, yes: []string{"other.internal:80"}, no: []string{"metadata.google.internal:80", "Metadata.Google.internal.:80", "instance-data:80", "metadata.goog:80"}},
+		{allow: []string{"metadata.google.internal:80"}, yes: []string{"metadata.google.internal:80"}, no: []string{"metadata.google.internal:81"}},
 	} {
 		l := List{Allow: rules(t, c.allow...), Deny: rules(t, c.deny...)}
 		for want, targets := range map[bool][]string{true: c.yes, false: c.no} {

@@ -26,13 +26,16 @@ func (a Answer) OK() bool { return a.Reason == "" }
 // Host decides on what a client asked for, before any name is resolved. A host
 // that is an address is decided wholly.
 func (l List) Host(h Host, port int) Answer {
-	for i := range l.Deny {
-		if l.Deny[i].matchesHost(h, port) {
-			return Answer{Rule: &l.Deny[i], Reason: "a rule denies it"}
-		}
+	if a := l.Denies(h, port); !a.OK() {
+		return a
 	}
+	reason := "no rule allows it"
 	for i := range l.Allow {
 		if !l.Allow[i].matchesHost(h, port) {
+			continue
+		}
+		if h.name != "" && h.Metadata() && l.Allow[i].name != h.name {
+			reason = "no rule names it, and it is " + aMetadataService
 			continue
 		}
 		if addr, ok := h.Addr(); ok {
@@ -42,13 +45,22 @@ func (l List) Host(h Host, port int) Answer {
 		}
 		return Answer{Rule: &l.Allow[i]}
 	}
-	reason := "no rule allows it"
 	if addr, ok := h.Addr(); ok {
 		if _, what := special(addr); what != "" {
 			reason += ", and its address is " + what
 		}
 	}
 	return Answer{Reason: reason}
+}
+
+// Denies says no to what a rule denies, and yes to all else.
+func (l List) Denies(h Host, port int) Answer {
+	for i := range l.Deny {
+		if l.Deny[i].matchesHost(h, port) {
+			return Answer{Rule: &l.Deny[i], Reason: "a rule denies it"}
+		}
+	}
+	return Answer{}
 }
 
 // Addr decides on an address that a listed host has. Addresses that are not of
