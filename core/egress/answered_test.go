@@ -150,6 +150,27 @@ func TestPlaces(t *testing.T) {
 	}
 }
 
+// TestNoGrantForMetadata: what a service that hands out credentials would be
+// allowed by is not proposed, by whatever name or address it was asked for; for
+// another address it is.
+func TestNoGrantForMetadata(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, Config{List: hostrule.List{Allow: rules(t, "allowed.example", "*.internal")}})
+	w.answers = func(string) []netip.Addr { return []netip.Addr{netip.MustParseAddr("169.254.169.254")} }
+	for host, want := range map[string]bool{
+		"10.1.2.3": true, "other.example": true, "[fd00::1]": true,
+		"169.254.169.254": false, "2852039166": false, "[::ffff:169.254.169.254]": false, "[fd00:ec2::254]": false, "[64:ff9b::a9fe:a9fe]": false,
+		"metadata.google.internal": false, "instance-data": false, "allowed.example": false,
+	} {
+		before := len(w.decisions())
+		w.through(host + ":80")
+		made := w.decisions()[before:]
+		if len(made) != 1 || made[0].Verdict != Denied || (made[0].Grant != nil) != want || want == strings.Contains(made[0].Reason, "credentials") {
+			t.Errorf("%s: %+v", host, made)
+		}
+	}
+}
+
 // TestPathsAsWritten: there are no rules for paths, so a path that programs read
 // in more than one way arrives as it was written.
 func TestPathsAsWritten(t *testing.T) {

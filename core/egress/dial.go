@@ -123,6 +123,8 @@ func (p *Proxy) deny(d Decision, r request, a hostrule.Answer) *refusal {
 	case a.Rule != nil:
 	case p.config.Final:
 		d.Reason += ", and the system policy makes the list final"
+	case r.host.Metadata(), hostrule.FromAddr(addr).Metadata():
+		d.Reason += "; " + hostrule.NoGrant
 	case err == nil && addr.IsUnspecified():
 		d.Reason += "; ask for 127.0.0.1"
 	case err == nil && addr.IsLoopback(), r.host.Local():

@@ -53,6 +53,9 @@ func (h Host) Metadata() bool {
 
 const aMetadataService = "a metadata service"
 
+// NoGrant says why no rule is proposed for a metadata service.
+const NoGrant = "it hands out the machine's credentials, so no flag is proposed; a rule that names it allows it"
+
 // blocks are the special-purpose registries of IANA (RFC 6890 and later), each
 // before the ones that it lies in.
 func blocks() []block {

@@ -21,6 +21,9 @@ type Host struct {
 	addr netip.Addr // without zone, never IPv4 mapped into IPv6; invalid for a name
 }
 
+// FromAddr returns the host that an address is, none where it is invalid.
+func FromAddr(addr netip.Addr) Host { return Host{addr: addr.WithZone("").Unmap()} }
+
 // Addr returns the address of a host that is one.
 func (h Host) Addr() (netip.Addr, bool) { return h.addr, h.addr.IsValid() }
 

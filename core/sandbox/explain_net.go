@@ -35,7 +35,7 @@ func (p *Prepared) explainNet(target, address string) (Explanation, error) {
 		return e, p.explainListed(&e, host, port)
 	default:
 		e.Remedy = "commands are offline"
-		p.allowWith(&e, "network.allow", diag.GrantHost, net.JoinHostPort(host.String(), strconv.Itoa(port)))
+		p.allowHost(&e, host, port)
 	}
 	return e, nil
 }
@@ -57,9 +57,18 @@ func (p *Prepared) explainListed(e *Explanation, host hostrule.Host, port int) e
 	}
 	e.Remedy = a.Reason
 	if !a.OK() && a.Rule == nil {
-		p.allowWith(e, "network.allow", diag.GrantHost, net.JoinHostPort(host.String(), strconv.Itoa(port)))
+		p.allowHost(e, host, port)
 	}
 	return nil
+}
+
+// allowHost adds the grant for a host, but for a metadata service.
+func (p *Prepared) allowHost(e *Explanation, host hostrule.Host, port int) {
+	if host.Metadata() {
+		e.Remedy += "; " + hostrule.NoGrant
+		return
+	}
+	p.allowWith(e, "network.allow", diag.GrantHost, net.JoinHostPort(host.String(), strconv.Itoa(port)))
 }
 
 // allowWith adds the grant that would allow a target, or why there is none.

@@ -16,7 +16,7 @@ import (
 // is a proposal for a person: the command chose what it tried.
 type Proposal struct {
 	Grants []Proposed `json:"grants"`
-	// Without are denials that no grant would allow.
+	// Without are denials that no grant would allow, or none that is proposed.
 	Without []Denial `json:"without"`
 	// More are denials that were not kept and may need further grants.
 	More int `json:"more"`
@@ -59,6 +59,15 @@ func Propose(list []Denial, more int) Proposal {
 	})
 	slices.SortStableFunc(p.Grants, func(a, b Proposed) int { return strings.Compare(a.key()+a.Value, b.key()+b.Value) })
 	return p
+}
+
+// Mark says why a person should look twice at the grant of a denial, "" for
+// nothing.
+func (d Denial) Mark() string {
+	if d.Grant == nil {
+		return ""
+	}
+	return markOf(*d.Grant)
 }
 
 // markOf says what is given away with grants that undo a protection. There is
@@ -169,7 +178,7 @@ func (p Proposal) TOML() string {
 		}
 	}
 	if len(p.Without) > 0 {
-		b.WriteString("\n# No line of a policy allows these:\n")
+		b.WriteString("\n# Nothing is proposed for these:\n")
 		for _, d := range p.Without {
 			fmt.Fprintf(&b, "# %s; %s\n", strings.TrimPrefix(d.String(), "denied: "), d.Remedy)
 		}

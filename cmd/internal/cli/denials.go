@@ -31,6 +31,9 @@ func denialLine(d sandbox.Denial) string {
 	line := d.String()
 	switch {
 	case d.Grant != nil:
+		if mark := d.Mark(); mark != "" {
+			line += "; " + mark
+		}
 		line += "; allow it with " + d.Grant.Flags()
 	case d.Remedy != "":
 		line += "; " + d.Remedy
