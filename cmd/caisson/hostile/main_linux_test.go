@@ -44,7 +44,7 @@ type act func(args []string) error
 // acts returns everything that the re-executed binary can do.
 func acts() map[string]act {
 	all := map[string]act{}
-	for _, group := range []map[string]act{fileActs(), createActs(), networkActs(), processActs(), kernelActs()} {
+	for _, group := range []map[string]act{fileActs(), createActs(), networkActs(), packetActs(), processActs(), kernelActs()} {
 		for id, f := range group {
 			all[id] = f
 		}
@@ -105,7 +105,20 @@ func copyFile(t *testing.T, from, to string, mode os.FileMode) {
 // open opens a sandbox on the workspace of the scene.
 func (s *scene) open(t *testing.T) *sandbox.Sandbox {
 	t.Helper()
-	sb, err := sandbox.Open(context.Background(), policy.Standard(s.work), nil)
+	return s.openWith(t, policy.Standard(s.work))
+}
+
+// networks opens a sandbox for each kind of network that is not the host's own.
+func (s *scene) networks(t *testing.T) map[string]*sandbox.Sandbox {
+	t.Helper()
+	listed := policy.Standard(s.work)
+	listed.Network.Mode, listed.Network.Allow = policy.Allowlist, []string{"*", "0.0.0.0/0", "127.0.0.0/8", "::/0", "::1"}
+	return map[string]*sandbox.Sandbox{"offline": s.open(t), "with a list": s.openWith(t, listed)}
+}
+
+func (s *scene) openWith(t *testing.T, p policy.Policy) *sandbox.Sandbox {
+	t.Helper()
+	sb, err := sandbox.Open(context.Background(), p, nil)
 	if err != nil {
 		t.Skipf("no sandbox on this host: %v", err)
 	}

@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"io"
 	"net"
+	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -89,6 +90,15 @@ func TestListedApart(t *testing.T) {
 	} {
 		if out := run(c.args, c.line); came() || strings.Contains(out, "yes") {
 			t.Errorf("%s: the server was reached: %s", name, out)
+		}
+	}
+	// The password of the host's own proxy is the host's.
+	const look = "env; cat /proc/[0-9]*/environ /proc/[0-9]*/cmdline 2>/dev/null"
+	secret := "HTTPS_PROXY=http://user:" + "word-of-the-host@127.0.0.1:1"
+	for inside, cmd := range map[bool]*exec.Cmd{false: shared.command("sh", "-c", look), true: shared.command("caisson", append(list, "--", "sh", "-c", look)...)} {
+		cmd.Env = append(cmd.Env, secret)
+		if out, err := cmd.CombinedOutput(); strings.Contains(string(out), "word-of-the-host") == inside || inside && err != nil {
+			t.Errorf("inside %v: the password is to be seen only outside: %v\n%s", inside, err, out)
 		}
 	}
 	// Nothing of the proxy is left with a command.
