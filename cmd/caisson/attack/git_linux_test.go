@@ -178,6 +178,14 @@ func persistences() []persistence {
 			}
 			return os.WriteFile(todo, append([]byte("exec "+program+"\n"), text...), 0o644)
 		}},
+		{name: "merge strategy of a rebase under way", reported: true, host: func(w *world) {
+			rebase := exec.Command("git", "rebase", "-q", "main") // stops at the conflict
+			rebase.Dir = w.work
+			_ = rebase.Run()
+		}, act: func(git, _, program string) error {
+			name, err := filepath.Rel(filepath.Dir(filepath.Dir(program)), program)
+			return errors.Join(err, os.Mkdir("git-merge-x", 0o755), os.WriteFile(git+"/rebase-merge/strategy", []byte("x/../"+name+"\n"), 0o644))
+		}},
 		{name: "gitlink", reported: true, act: func(_, _, program string) error {
 			if err := exec.Command("git", "init", "-q", "nested").Run(); err != nil {
 				return err

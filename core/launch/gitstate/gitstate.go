@@ -80,8 +80,11 @@ func (g *State) Wait() { <-g.ready }
 
 // todos are the files in a git directory that hold commands to execute when
 // the user goes on with what was begun, and the list of submodules' own
-// repositories.
-var todos = [...]string{"rebase-merge/git-rebase-todo", "rebase-apply", "sequencer/todo", "modules"}
+// repositories. A merge strategy is a command too: git executes git-merge-NAME,
+// and a NAME with slashes is one in the worktree.
+var todos = [...]string{
+	"rebase-merge/git-rebase-todo", "rebase-merge/strategy", "rebase-apply", "sequencer/todo", "sequencer/opts", "modules",
+}
 
 // Empty reports whether there is nothing to tell.
 func (g *State) Empty() bool { return len(g.report) == 0 && len(g.dirs) == 0 }
