@@ -47,6 +47,7 @@ const (
 	NetworkFS         Code = "network-file-system"
 	NoLoopback        Code = "no-loopback"
 	Quarantined       Code = "quarantined"
+	CheckedOut        Code = "checked-out"
 	ProtectedChanged  Code = "protected-changed"
 	HiddenChanged     Code = "hidden-changed"
 	RepositoryMade    Code = "repository-made"
@@ -111,9 +112,10 @@ func Codes() []CodeInfo {
 		{NetworkFS, false, "a readable file system is itself on the network or served by a user process"},
 		{NoLoopback, false, "the sandbox is offline and has no loopback of its own, so no servers can run in it"},
 		{Quarantined, false, "a file that runs code later outside appeared and was moved away: to caisson's state, or beside its place if that is another file system"},
+		{CheckedOut, false, "a file that runs code later outside appeared as a commit from before the run holds it, and stays"},
 		{ProtectedChanged, false, "a protected path was changed by a process outside during the run"},
 		{HiddenChanged, false, "a hidden path was replaced by a process outside during the run"},
-		{RepositoryMade, false, "a repository, gitlink, .gitmodules or sequencer todo appeared during the run"},
+		{RepositoryMade, false, "a repository, gitlink, .gitmodules, sequencer todo or merge strategy appeared during the run"},
 		{WriteHint, false, "a failed command may have tried to write where writes are refused"},
 		{NetworkOpen, false, "the network is the host's as it is"},
 		{EnvDropped, false, "an environment variable was not passed on"},

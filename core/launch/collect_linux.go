@@ -124,6 +124,7 @@ func collectWatched(d *journal.Dir, name string, waited *bool, report func(diag.
 		stays := held.Holds(at)
 		held.Close()
 		if stays {
+			tell(report, checkedOut(at, "during a run that was killed"))
 			continue
 		}
 		switch to, err := away.move(at); {

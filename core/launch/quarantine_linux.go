@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/caisson-sandbox/caisson/core/diag"
+	"github.com/caisson-sandbox/caisson/core/journal"
 )
 
 // maxMoves bounds what one sandbox can put into the quarantine while it runs.
@@ -33,7 +34,7 @@ func (w *watch) stays(a *absentPath) bool {
 	if !a.tracked.Known() {
 		return false
 	}
-	if a.tracked.Holds(a.path) {
+	if a.kept = a.tracked.Holds(a.path); a.kept {
 		a.since = time.Time{}
 		if !w.over && w.inotify != nil {
 			wd, err := w.add(a.path, unix.IN_CREATE|unix.IN_MOVED_TO|unix.IN_CLOSE_WRITE)
@@ -81,6 +82,23 @@ func (w *watch) tellMoves() {
 				Message: fmt.Sprintf("%s appeared %d times during the run; all are in %s or, on another file system, beside it", diag.Quote(a.path), a.moved, diag.Quote(w.away.store))})
 		}
 	}
+}
+
+// tellKept names what stays at the end because a commit holds it. The commit is
+// from before this run, which says nothing of who made it: an earlier run may
+// have.
+func (w *watch) tellKept() {
+	for _, a := range w.absent {
+		if _, _, err := journal.Look(unix.AT_FDCWD, a.path); err == nil && a.kept {
+			w.tell(checkedOut(a.path, "during the run"))
+		}
+	}
+}
+
+func checkedOut(name, when string) diag.Diagnostic {
+	return diag.Diagnostic{Code: diag.CheckedOut,
+		Message: fmt.Sprintf("%s appeared %s, as a commit from before it holds it, and stays; it may run code outside the sandbox", diag.Quote(name), when),
+		Remedy:  "look at it before any tool does, if the commit is not yours"}
 }
 
 func movedAway(name, to, when string) diag.Diagnostic {

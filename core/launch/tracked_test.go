@@ -6,6 +6,7 @@ package launch
 
 import (
 	"os"
+	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -37,11 +38,28 @@ func tracking(t *testing.T, packed bool) (ws, state string, p *plan.Plan) {
 		git(t, ws, "commit", "-q", "--allow-empty", "-m", strings.Repeat("m", i+1))
 	}
 	git(t, ws, "switch", "-q", "main")
+	plantBelowGit(t, ws)
 	if packed {
 		git(t, ws, "gc", "-q", "--aggressive", "--prune=now")
 	}
 	time.Sleep(2 * gitstate.ClockSlack) // the run begins after the commits
-	return ws, state, holdPlan(ws, plan.Watch{Quarantine: []string{ws + "/.envrc", ws + "/.vscode"}, Git: []string{ws + "/.git"}})
+	return ws, state, holdPlan(ws, plan.Watch{Quarantine: []string{ws + "/.envrc", ws + "/.vscode", ws + "/.git/config.worktree"}, Git: []string{ws + "/.git"}})
+}
+
+// plantBelowGit makes a tag whose tree holds .git/config.worktree, which git
+// itself would not check out.
+func plantBelowGit(t *testing.T, ws string) {
+	t.Helper()
+	script := `set -e
+blob=$(echo '[core]' | git hash-object -w --stdin)
+dir=$(printf '100644 blob %s\tconfig.worktree\n' $blob | git mktree)
+root=$(printf '040000 tree %s\t.git\n' $dir | git mktree)
+git update-ref refs/tags/planted $(git -c user.name=a -c user.email=a commit-tree -m planted $root)`
+	cmd := exec.Command("sh", "-c", script)
+	cmd.Dir = ws
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
 }
 
 const gitInside = "export GIT_AUTHOR_NAME=a GIT_AUTHOR_EMAIL=a GIT_COMMITTER_NAME=a GIT_COMMITTER_EMAIL=a HOME=/nonexistent; set -e; "
@@ -60,6 +78,7 @@ func TestTrackedNamesStay(t *testing.T) {
 		"other content":      {true, "echo evil > .envrc; mkdir .vscode; echo evil > .vscode/settings.json", nil, []string{".envrc", ".vscode"}},
 		"commit of the run":  {false, "echo evil > .envrc; git add -f .envrc; git commit -qm evil; git branch -f other; sleep 1.5", nil, []string{".envrc"}},
 		"same bytes by hand": {false, "printf 'use flake\\n' > .envrc", []string{".envrc"}, nil},
+		"below .git":         {false, "git cat-file blob planted:.git/config.worktree > .git/config.worktree", nil, []string{".git/config.worktree"}},
 		"link":               {false, "printf 'use flake\\n' > x; ln -s x .envrc", nil, []string{".envrc"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -82,8 +101,10 @@ func TestTrackedNamesStay(t *testing.T) {
 					t.Errorf("%s stays", f)
 				}
 			}
-			if n := len(found.of(diag.Quarantined)); (n == 0) != (len(c.gone) == 0) {
-				t.Errorf("findings: %v", found.all)
+			for code, names := range map[diag.Code][]string{diag.Quarantined: c.gone, diag.CheckedOut: c.stay} {
+				if n := len(found.of(code)); (n == 0) != (len(names) == 0) {
+					t.Errorf("%s: findings: %v", code, found.all)
+				}
 			}
 		})
 	}

@@ -69,6 +69,7 @@ type absentPath struct {
 
 	tracked *gitstate.Tracked // what commits hold there; nil: not looked up
 	since   time.Time         // when it was first seen to be something else
+	kept    bool              // what is there now is what a commit holds
 	moved   int               // how often it was moved away
 	failed  bool              // that it cannot be moved away was told
 }
@@ -322,6 +323,7 @@ func (w *watch) finish() {
 	w.over = true
 	w.look()
 	w.tellMoves()
+	w.tellKept()
 	for _, g := range w.guarded {
 		if w.broken && g.seen != nil {
 			w.restore(g)

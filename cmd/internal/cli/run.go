@@ -245,7 +245,7 @@ func (j *job) found(d diag.Diagnostic) {
 	case j.flags.quiet:
 		return
 	case j.flags.verbose:
-	case d.Code == diag.Quarantined, d.Code == diag.ProtectedChanged, d.Code == diag.HiddenChanged, d.Code == diag.RepositoryMade, d.Code == diag.HideAbsent, d.Code == diag.SocketGranted:
+	case d.Code == diag.Quarantined, d.Code == diag.CheckedOut, d.Code == diag.ProtectedChanged, d.Code == diag.HiddenChanged, d.Code == diag.RepositoryMade, d.Code == diag.HideAbsent, d.Code == diag.SocketGranted:
 	case d.Code == diag.EnvDropped, d.Code == diag.LeftoverRemoved, d.Code == diag.NetworkFS, d.Code == diag.ProjectIgnored:
 		return
 	case !isTerminal(j.stderr):

@@ -46,7 +46,7 @@ func (g *State) Find(name string) *Tracked {
 	for _, dir := range g.dirs {
 		root := worktree(dir)
 		inside, ok := strings.CutPrefix(name, root+"/")
-		if root == "" || !ok {
+		if root == "" || !ok || strings.HasPrefix(inside, ".git/") { // git checks nothing out below .git, whatever a tree holds
 			continue
 		}
 		common := commonDir(dir)
