@@ -9,8 +9,14 @@ import (
 	"github.com/caisson-sandbox/caisson/core/pathspec"
 )
 
-// maxIncludes is how deep git follows included configuration.
-const maxIncludes = 10
+const (
+	// maxIncludes is how deep git follows included configuration.
+	maxIncludes = 10
+	// maxNested is how deep commands within commands are read.
+	maxNested = 3
+	// shellBreaks end a word of a shell where they are not quoted.
+	shellBreaks = " \t\n;|&()<>"
+)
 
 // readConfig returns the settings of a configuration file; one that cannot be
 // read has none.
@@ -149,7 +155,18 @@ func (r *resolver) addHooksPath(value, worktree string) {
 
 // addCommand protects the programs and scripts that a shell command names.
 func (r *resolver) addCommand(command, worktree string) {
+	here := strings.NewReplacer("$(git rev-parse --show-toplevel)", worktree, "`git rev-parse --show-toplevel`", worktree,
+		"$PWD", worktree, "${PWD}", worktree) // where git runs commands
+	r.addWords(here.Replace(command), worktree, 0)
+}
+
+// addWords is addCommand for what a shell sees after expansion. A word may be a
+// command in turn, as in sh -c './tool %f'.
+func (r *resolver) addWords(command, worktree string, depth int) {
 	for i, word := range shellWords(command) {
+		if depth < maxNested && strings.ContainsAny(word, shellBreaks) {
+			r.addWords(word, worktree, depth+1)
+		}
 		path, ok := r.gitPath(word, worktree)
 		if !ok {
 			continue
@@ -200,7 +217,7 @@ func shellWords(command string) []string {
 			word.WriteRune(c)
 		case c == '\'' || c == '"':
 			quote, started = c, true
-		case strings.ContainsRune(" \t\n;|&()<>", c):
+		case strings.ContainsRune(shellBreaks, c):
 			if started {
 				words = append(words, word.String())
 			}

@@ -88,6 +88,8 @@ func ranByGit(key string) bool {
 		return true
 	case "credential":
 		return last == "helper"
+	case "hook": // hooks by configuration, Git 2.54
+		return nested && last == "command"
 	case "gpg":
 		return last == "program" || last == "defaultkeycommand"
 	case "trailer":
