@@ -38,7 +38,7 @@ type cluster struct {
 }
 
 // startCluster starts one, which ends with the test.
-func startCluster(t *testing.T) *cluster {
+func startCluster(t testing.TB) *cluster {
 	t.Helper()
 	if os.Getenv("CAISSON_E2E_SLURM") == "" {
 		t.Skip("make e2e-slurm runs this")
@@ -84,7 +84,7 @@ func startCluster(t *testing.T) *cluster {
 }
 
 // findAccount takes an account that Debian has, of a user who owns nothing.
-func (c *cluster) findAccount(t *testing.T) {
+func (c *cluster) findAccount(t testing.TB) {
 	t.Helper()
 	found, err := user.Lookup("games")
 	if err != nil {
@@ -99,7 +99,7 @@ func (c *cluster) path(name string) string { return filepath.Join(c.dir, name) }
 func (c *cluster) socket() string          { return c.path("munge/socket") }
 
 // mkdir makes a directory of the cluster that belongs to a user.
-func (c *cluster) mkdir(t *testing.T, name string, uid int) string {
+func (c *cluster) mkdir(t testing.TB, name string, uid int) string {
 	t.Helper()
 	dir := c.path(name)
 	group := 0
@@ -113,7 +113,7 @@ func (c *cluster) mkdir(t *testing.T, name string, uid int) string {
 }
 
 // configure writes the key and the configuration.
-func (c *cluster) configure(t *testing.T) {
+func (c *cluster) configure(t testing.TB) {
 	t.Helper()
 	host, err := os.Hostname()
 	if err != nil {
@@ -149,7 +149,7 @@ func (c *cluster) configure(t *testing.T) {
 }
 
 // freePort returns a port of the loopback that nobody has.
-func freePort(t *testing.T) string {
+func freePort(t testing.TB) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -160,7 +160,7 @@ func freePort(t *testing.T) string {
 }
 
 // daemon starts a program that serves the cluster.
-func (c *cluster) daemon(t *testing.T, name, program string, args ...string) {
+func (c *cluster) daemon(t testing.TB, name, program string, args ...string) {
 	t.Helper()
 	log, err := os.OpenFile(c.path("log/"+name+".out"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
 	if err != nil {
@@ -177,7 +177,7 @@ func (c *cluster) daemon(t *testing.T, name, program string, args ...string) {
 	c.daemons[name] = cmd
 }
 
-func (c *cluster) startNode(t *testing.T, name string) {
+func (c *cluster) startNode(t testing.TB, name string) {
 	t.Helper()
 	c.daemon(t, name, "slurmd", "-D", "-f", c.config, "-N", name)
 }
@@ -212,7 +212,7 @@ func (c *cluster) ask(argv ...string) string {
 
 // await waits until a condition holds, and says what the daemons said where it
 // does not.
-func (c *cluster) await(t *testing.T, what string, holds func() bool) {
+func (c *cluster) await(t testing.TB, what string, holds func() bool) {
 	t.Helper()
 	for end := time.Now().Add(patience); !holds(); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(end) {

@@ -21,7 +21,7 @@ type process struct {
 }
 
 // processes lists all that there are, see proc_pid_stat(5).
-func processes(t *testing.T) []process {
+func processes(t testing.TB) []process {
 	t.Helper()
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
@@ -49,7 +49,7 @@ func processes(t *testing.T) []process {
 }
 
 // descendants are the living ones of this process.
-func descendants(t *testing.T) []process {
+func descendants(t testing.TB) []process {
 	t.Helper()
 	ours := map[int]bool{os.Getpid(): true}
 	all := processes(t)
@@ -70,12 +70,12 @@ func descendants(t *testing.T) []process {
 	return list
 }
 
-// with are the living descendants whose arguments have a word.
-func with(t *testing.T, word string) []process {
+// with are the living sleep(1) among them whose arguments have a word.
+func with(t testing.TB, word string) []process {
 	t.Helper()
 	var list []process
 	for _, p := range descendants(t) {
-		if strings.Contains(p.argv, word) && strings.HasPrefix(p.argv, "sleep ") {
+		if p.name == "sleep" && strings.Contains(p.argv, word) {
 			list = append(list, p)
 		}
 	}
@@ -84,7 +84,7 @@ func with(t *testing.T, word string) []process {
 
 // end ends the cluster: jobs first, then all that descends from this process,
 // each by its id.
-func (c *cluster) end(t *testing.T) {
+func (c *cluster) end(t testing.TB) {
 	t.Helper()
 	if t.Failed() {
 		t.Log(c.logs())

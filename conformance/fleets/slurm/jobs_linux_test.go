@@ -25,14 +25,14 @@ type scene struct {
 	outside string // where nothing may be written, though the account could
 }
 
-func (c *cluster) scene(t *testing.T) scene {
+func (c *cluster) scene(t testing.TB) scene {
 	t.Helper()
 	name := strings.ReplaceAll(t.Name(), "/", "-")
 	return scene{c, c.mkdir(t, name+"/work", c.uid), c.mkdir(t, name+"/results", c.uid), c.mkdir(t, name+"/outside", c.uid)}
 }
 
 // write writes a file of the account's, or of root's where anybody may read it.
-func (s scene) write(t *testing.T, name, text string) string {
+func (s scene) write(t testing.TB, name, text string) string {
 	t.Helper()
 	if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
@@ -53,7 +53,7 @@ func (s scene) step(sandboxed bool, script string, flags ...string) *exec.Cmd {
 func (s scene) result() string { return filepath.Join(s.results, "step.json") }
 
 // run runs a command to its end.
-func run(t *testing.T, cmd *exec.Cmd) (status int, output string) {
+func run(t testing.TB, cmd *exec.Cmd) (status int, output string) {
 	t.Helper()
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
@@ -75,7 +75,7 @@ type result struct {
 }
 
 // readResult reads one; ok is false where nothing was written.
-func readResult(t *testing.T, name string) (r result, ok bool) {
+func readResult(t testing.TB, name string) (r result, ok bool) {
 	t.Helper()
 	text, err := os.ReadFile(name)
 	if err != nil || len(text) == 0 {
@@ -88,7 +88,7 @@ func readResult(t *testing.T, name string) (r result, ok bool) {
 }
 
 // submit hands a job script to Slurm and returns the job's id.
-func (s scene) submit(t *testing.T, argv ...string) string {
+func (s scene) submit(t testing.TB, argv ...string) string {
 	t.Helper()
 	cmd := s.as(s.uid, append([]string{"sbatch", "--parsable", "--output=" + s.results + "/%x-%A_%a.log"}, argv...)...)
 	out, err := cmd.Output()
@@ -106,7 +106,7 @@ func said(err error) string {
 }
 
 // script is the path of a job script of the documentation.
-func (s scene) script(t *testing.T, name string) string {
+func (s scene) script(t testing.TB, name string) string {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join("..", "..", "..", "docs", "fleets", "slurm", name))
 	if err != nil {
@@ -116,7 +116,7 @@ func (s scene) script(t *testing.T, name string) string {
 }
 
 // over waits until jobs have left the queue.
-func (c *cluster) over(t *testing.T, jobs ...string) {
+func (c *cluster) over(t testing.TB, jobs ...string) {
 	t.Helper()
 	c.await(t, fmt.Sprintf("jobs %q are over", jobs), func() bool {
 		return c.ask("squeue", "--noheader", "--jobs="+strings.Join(jobs, ",")) == ""
@@ -133,7 +133,7 @@ func (c *cluster) job(id, field string) string {
 }
 
 // stepds are the processes of Slurm that look after the steps of a job.
-func stepds(t *testing.T, job string) []process {
+func stepds(t testing.TB, job string) []process {
 	t.Helper()
 	var list []process
 	for _, p := range descendants(t) {
@@ -144,7 +144,7 @@ func stepds(t *testing.T, job string) []process {
 	return list
 }
 
-func kill(t *testing.T, list []process) {
+func kill(t testing.TB, list []process) {
 	t.Helper()
 	for _, p := range list {
 		if err := syscall.Kill(p.pid, syscall.SIGKILL); err != nil && err != syscall.ESRCH {
@@ -154,7 +154,7 @@ func kill(t *testing.T, list []process) {
 }
 
 // names returns what is in a directory.
-func names(t *testing.T, dir string) []string {
+func names(t testing.TB, dir string) []string {
 	t.Helper()
 	entries, err := os.ReadDir(dir)
 	if err != nil {
