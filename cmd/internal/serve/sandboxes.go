@@ -161,7 +161,7 @@ func (c *connection) openSandbox(r request) (any, error) {
 	if c.sandboxes == nil { // the client is gone
 		c.mu.Unlock()
 		_ = b.sandbox.Close() // nobody is left to be told
-		return nil, c.ctx.Err()
+		return nil, ending()
 	}
 	c.opened++
 	b.id = "s" + strconv.Itoa(c.opened)
@@ -193,9 +193,15 @@ func (c *connection) box(id string) (*box, error) {
 		return b, nil
 	}
 	if c.over {
-		return nil, diag.New(diag.SessionUnknown, "the session is ending", "start another one")
+		return nil, ending()
 	}
 	return nil, diag.New(diag.RequestInvalid, "there is no open sandbox "+diag.Quote(id), "open one with sandbox.open")
+}
+
+// ending is what clients of a session are told at its end; the client of serve is
+// gone by then.
+func ending() error {
+	return diag.New(diag.SessionUnknown, "the session is ending", "start another one")
 }
 
 func fixed() error {

@@ -340,7 +340,7 @@ func (c *connection) wait(r request) (any, error) {
 	select {
 	case <-cmd.drained:
 	case <-c.ctx.Done():
-		return nil, c.ctx.Err()
+		return nil, ending()
 	}
 	c.mu.Lock()
 	if _, known := c.commands[cmd.id]; known {
