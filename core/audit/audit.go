@@ -34,7 +34,9 @@ const (
 const (
 	Start = "start" // written before a command is executed
 	End   = "end"   // written after it
-	Close = "close" // written when the sandbox ends, of what came after the last end; it is of no command
+	// Refused is written where nothing was started, and no other record follows.
+	Refused = "refused"
+	Close   = "close" // written when the sandbox ends, of what came after the last end; it is of no command
 )
 
 // Record is one line. Seq, AfterTorn and Prev are set by Append. Nothing of it is
@@ -44,7 +46,7 @@ type Record struct {
 	Seq          int64    `json:"seq"`  // from 1
 	Time         string   `json:"time"` // RFC 3339, UTC
 	Event        string   `json:"event"`
-	Run          string   `json:"run"` // what start and end of one command share
+	Run          string   `json:"run"` // what start and end of one command share; "" for others
 	User         User     `json:"user"`
 	Caisson      string   `json:"caisson,omitempty"`
 	Backend      string   `json:"backend"`
@@ -54,6 +56,8 @@ type Record struct {
 	Weakened     []string `json:"weakened"`
 	Command      Command  `json:"command"`
 	Reason       string   `json:"reason,omitempty"`
+	Refusal      *Refusal `json:"refusal,omitempty"`      // of a refused
+	Less         *Less    `json:"less,omitempty"`         // what the command has less than the policy says
 	Result       *Result  `json:"result,omitempty"`       // of an end
 	Denials      any      `json:"denials,omitempty"`      // of an end; a list, or null where they were not observed
 	DenialsMore  int      `json:"denials_more,omitempty"` // denials that are not in the list
@@ -76,6 +80,21 @@ type Command struct {
 	Args   int    `json:"args"` // with the name
 	Salt   string `json:"salt"`
 	Digest string `json:"digest"`
+}
+
+// Refusal is why nothing was started.
+type Refusal struct {
+	Code    string   `json:"code,omitempty"` // of a diagnostic
+	Message string   `json:"message"`
+	Unmet   []string `json:"unmet,omitempty"` // guarantees that are needed and out of reach
+}
+
+// Less is what one command may do less than its sandbox.
+type Less struct {
+	ReadOnly bool     `json:"read_only,omitempty"`
+	Protect  []string `json:"protect,omitempty"`
+	Hide     []string `json:"hide,omitempty"`
+	More     int      `json:"more,omitempty"` // paths that are not in the lists
 }
 
 // Result is how it ended.

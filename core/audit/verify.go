@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/caisson-sandbox/caisson/core/diag"
 )
@@ -116,7 +117,7 @@ func decode(line []byte) (Record, error) {
 	if err != nil || !bytes.Equal(diag.EscapeJSON(again), line) {
 		return Record{}, errors.New("not written as records are")
 	}
-	if r.Schema != Schema || r.Seq < 1 || r.Event != Start && r.Event != End && r.Event != Close {
+	if r.Schema != Schema || r.Seq < 1 || !slices.Contains([]string{Start, End, Refused, Close}, r.Event) {
 		return Record{}, errors.New("of another schema, event or number")
 	}
 	return r, nil

@@ -175,6 +175,23 @@ func (r *resolver) auditFiles() ([]string, error) {
 	return files, nil
 }
 
+// AuditFiles returns the audit files that the policy names, as far as they can
+// be told for a host where it may not be possible to resolve the rest of it. What
+// is named relative to a workspace is left out.
+func (p Policy) AuditFiles(h Host) []string {
+	r := &resolver{lookup: newLookup(h), policy: p}
+	var files []string
+	for _, e := range p.entries("audit") {
+		if e.Dir == "" && r.relative(e.Value) {
+			continue
+		}
+		if path, err := r.absolute(e.Value, e.Dir); err == nil {
+			files = added(files, path)
+		}
+	}
+	return files
+}
+
 // cacheDir is where the caches of the first workspace are kept. The name is a
 // hash, so that no workspace can be named to get another one's.
 func (r *resolver) cacheDir() string {

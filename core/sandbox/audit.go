@@ -43,8 +43,7 @@ func (p *Prepared) openAudit() (*auditor, error) {
 		Caisson: ownVersion(), Backend: p.Backend.Name, Reason: audit.Text(p.options.Reason),
 		Workspace: []string{}, Claims: []string{}, Weakened: []string{},
 	}}
-	id, name := whoami()
-	a.common.User = audit.User{ID: id, Name: audit.Text(name)}
+	a.common.User = auditUser()
 	digest, err := p.Resolved.Digest()
 	if err != nil {
 		return nil, err
@@ -71,6 +70,11 @@ func (p *Prepared) openAudit() (*auditor, error) {
 	return a, nil
 }
 
+func auditUser() audit.User {
+	id, name := whoami()
+	return audit.User{ID: id, Name: audit.Text(name)}
+}
+
 func auditError(file string, err error) error {
 	return diag.New(diag.AuditFailed, fmt.Sprintf("the audit file %s: %v", diag.Quote(file), err),
 		"nothing runs while it cannot be written: name another file, or repair this one; caisson audit verify looks at it")
@@ -95,8 +99,9 @@ func (a *auditor) note(r audit.Record) error {
 	return nil
 }
 
-// start notes a command that is about to be executed and returns its record.
-func (a *auditor) start(args []string) (audit.Record, error) {
+// start notes a command that is about to be executed, with what it has less than
+// its sandbox, and returns its record.
+func (a *auditor) start(args []string, less *audit.Less) (audit.Record, error) {
 	if a == nil {
 		return audit.Record{}, nil
 	}
@@ -104,7 +109,7 @@ func (a *auditor) start(args []string) (audit.Record, error) {
 	a.pending++
 	a.mu.Unlock()
 	r := a.common
-	r.Event, r.Run, r.Command = audit.Start, audit.Token(), audit.NewCommand(args)
+	r.Event, r.Run, r.Command, r.Less = audit.Start, audit.Token(), audit.NewCommand(args), less
 	err := a.note(r)
 	if err != nil {
 		a.done()

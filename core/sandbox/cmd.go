@@ -5,6 +5,7 @@ package sandbox
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"strings"
@@ -121,6 +122,11 @@ func (c *Cmd) Start() error {
 	err := c.start()
 	if err != nil {
 		c.streams.abandon()
+		if c.noted.Run == "" {
+			if failed := c.sandbox.auditor.refused(c.args(), err); failed != nil {
+				err = fmt.Errorf("%w; it is not noted: %w", err, failed)
+			}
+		}
 		c.result = c.sandbox.refused(err)
 	}
 	return err
@@ -144,23 +150,21 @@ func (c *Cmd) start() error {
 	if err != nil {
 		return err
 	}
-	args := c.Args
-	if len(args) == 0 {
-		args = []string{c.Path}
-	}
+	args := c.args()
 	if err := c.sandbox.admit(); err != nil {
 		return err
 	}
 	c.denied = newDenials(c.sandbox.prepared.options.Denied)
 	c.before = c.sandbox.box.Reached()
-	if c.noted, err = c.sandbox.auditor.start(args); err != nil {
+	less := c.less(dir)
+	if c.noted, err = c.sandbox.auditor.start(args, auditLess(c.ReadOnly, less)); err != nil {
 		c.sandbox.leave()
 		return err
 	}
 	c.sandbox.denied.begin()
 	process, err := c.sandbox.box.Start(c.ctx, launch.Command{
 		Path: c.Path, Args: args, Env: c.environ(dir), Dir: dir, Files: files, Foreground: c.Foreground, OwnGroup: c.OwnGroup, NewSession: c.NewSession,
-		Less: c.less(dir), Attempted: c.sandbox.attempted(c.denied),
+		Less: less, Attempted: c.sandbox.attempted(c.denied),
 	})
 	c.streams.started()
 	if err != nil {
@@ -180,6 +184,14 @@ func (c *Cmd) start() error {
 		c.watched <- watched{}
 	}
 	return nil
+}
+
+// args is the argument list, nil where no command is named.
+func (c *Cmd) args() []string {
+	if len(c.Args) == 0 && c.Path != "" {
+		return []string{c.Path}
+	}
+	return c.Args
 }
 
 // reap waits for the command whether Wait is called or not, so that Close never

@@ -5,6 +5,7 @@ package sandbox
 import (
 	"path/filepath"
 
+	"github.com/caisson-sandbox/caisson/core/audit"
 	"github.com/caisson-sandbox/caisson/core/launch"
 	"github.com/caisson-sandbox/caisson/core/pathspec"
 	"github.com/caisson-sandbox/caisson/core/plan"
@@ -23,6 +24,24 @@ func (c *Cmd) less(dir string) launch.Less {
 		l.Hide = append(l.Hide, realParent(dir, name))
 	}
 	return l
+}
+
+// auditLess says what a command has less than its sandbox, nil for nothing.
+func auditLess(readOnly bool, l launch.Less) *audit.Less {
+	if !readOnly && len(l.Protect)+len(l.Hide) == 0 {
+		return nil
+	}
+	noted := &audit.Less{ReadOnly: readOnly}
+	for _, list := range []struct{ from, to *[]string }{{&l.Protect, &noted.Protect}, {&l.Hide, &noted.Hide}} {
+		for i, name := range *list.from {
+			if i == maxAudited {
+				noted.More += len(*list.from) - i
+				break
+			}
+			*list.to = append(*list.to, audit.Text(name))
+		}
+	}
+	return noted
 }
 
 // writable lists what the plan mounts for writing, but for temporary

@@ -73,6 +73,9 @@ type Options struct {
 	// Reason goes into the records of audit files, as whoever runs the commands
 	// gives it.
 	Reason string
+	// For is the command that the sandbox is opened for, as the audit file names
+	// the command of a refusal; nil is none that is known.
+	For []string
 }
 
 // Sandbox is an open sandbox. Its methods may be called from any goroutine.
@@ -104,7 +107,7 @@ type Sandbox struct {
 func Open(ctx context.Context, p policy.Policy, o *Options) (*Sandbox, error) {
 	prepared, err := Prepare(ctx, p, o)
 	if err != nil {
-		return nil, err
+		return nil, NoteRefusal(p, o, err)
 	}
 	return prepared.Open(ctx)
 }
@@ -123,11 +126,12 @@ func (p *Prepared) Open(ctx context.Context) (*Sandbox, error) {
 		}
 		again, failed := Prepare(ctx, p.policy, &p.options)
 		if failed != nil {
-			return nil, failed
+			err = failed
+			break
 		}
 		s, err = again.open(ctx)
 	}
-	return s, err
+	return s, NoteRefusal(p.policy, &p.options, err)
 }
 
 func (p *Prepared) open(ctx context.Context) (*Sandbox, error) {

@@ -127,8 +127,14 @@ func (p *program) auditShow() *cobra.Command {
 
 func auditLine(r audit.Record) string {
 	line := fmt.Sprintf("%d %s %s %s", r.Seq, r.Time, r.User.Name, r.Event)
-	if r.Event != audit.Close {
+	if r.Command.Name != "" {
 		line += " " + diag.Quote(r.Command.Name)
+	}
+	if r.Less != nil {
+		line += " with less"
+	}
+	if r.Refusal != nil {
+		line += ": " + r.Refusal.Message
 	}
 	if r.Result == nil {
 		return line

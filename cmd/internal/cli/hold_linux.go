@@ -118,7 +118,7 @@ func (p *program) hold(ctx context.Context, f *startFlags) error {
 		f.name = session.NewName()
 	}
 	j := &job{program: p, flags: f.flags}
-	prepared, err := j.prepare(ctx)
+	prepared, err := j.prepare(ctx, nil)
 	if err != nil {
 		return err
 	}

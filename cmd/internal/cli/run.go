@@ -27,6 +27,7 @@ type job struct {
 	fds     []int
 	result  string
 	reason  string
+	wanted  policy.Policy                   // of the flags and files, once it is read
 	parent  bool                            // it ends with the process that started caisson
 	session string                          // the session to run it in; empty for a sandbox of its own
 	shell   bool                            // the command is an interactive shell
@@ -124,13 +125,15 @@ func (j *job) run(ctx context.Context, args []string) error {
 		defer stop()
 		ctx = owned
 	}
-	prepared, err := j.prepare(ctx)
+	prepared, err := j.prepare(ctx, args)
 	if prepared == nil {
 		return j.refuse(err)
 	}
 	out, failed := j.openResult(prepared.Resolved)
-	if failed != nil {
-		return failed
+	if failed != nil && err == nil {
+		return j.noted(args, failed)
+	} else if failed != nil {
+		return failed // that nothing is started is noted
 	}
 	if err != nil {
 		return j.finish(out, prepared, sandbox.Result{Diagnostics: prepared.Notes}, err)
@@ -180,16 +183,25 @@ func limitReached(l policy.Limits, limit string) string {
 	return ""
 }
 
-// prepare resolves the policy of the flags and files, and chooses a backend.
-func (j *job) prepare(ctx context.Context) (*sandbox.Prepared, error) {
+// prepare resolves the policy of the flags and files, and chooses a backend, for a
+// sandbox that is to be opened for a command: a refusal is noted in audit files.
+func (j *job) prepare(ctx context.Context, args []string) (*sandbox.Prepared, error) {
 	p, notes, err := j.flags.policy(j.policyInput())
+	j.wanted = p
 	if err != nil {
-		return nil, err
+		j.wanted, _ = j.flags.said() // with the system's, it is all that is known
+		return nil, j.noted(args, err)
 	}
 	for _, d := range notes {
 		j.found(d)
 	}
-	return j.program.prepare(ctx, &j.flags, p, sandbox.Options{Report: j.found, Denied: j.denied, Egress: j.decided, Environ: j.environ, Reason: j.reason})
+	prepared, err := j.program.prepare(ctx, &j.flags, p, sandbox.Options{Report: j.found, Denied: j.denied, Egress: j.decided, Environ: j.environ, Reason: j.reason, For: args})
+	return prepared, j.noted(args, err)
+}
+
+// noted notes in the audit files that nothing is started for err.
+func (j *job) noted(args []string, err error) error {
+	return sandbox.NoteRefusal(j.wanted, &sandbox.Options{Reason: j.reason, For: args}, err)
 }
 
 // command runs one command. The error is nil once it was started.
@@ -200,13 +212,13 @@ func (j *job) command(ctx context.Context, sb *sandbox.Sandbox, signals *signals
 	if j.chdir != "" {
 		dir, err := filepath.Abs(j.chdir)
 		if err != nil {
-			return sandbox.Result{}, fmt.Errorf("the directory of --chdir: %w", err)
+			return sandbox.Result{}, j.noted(args, fmt.Errorf("the directory of --chdir: %w", err))
 		}
 		cmd.Dir = dir
 	}
 	var err error
 	if cmd.Descriptors, err = inherited(j.fds); err != nil {
-		return sandbox.Result{}, err
+		return sandbox.Result{}, j.noted(args, err)
 	}
 	if err := cmd.Start(); err != nil {
 		return cmd.Result(), err

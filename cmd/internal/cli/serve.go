@@ -15,6 +15,7 @@ import (
 	"github.com/caisson-sandbox/caisson/cmd/internal/outcome"
 	"github.com/caisson-sandbox/caisson/cmd/internal/serve"
 	"github.com/caisson-sandbox/caisson/core/diag"
+	"github.com/caisson-sandbox/caisson/core/policy"
 	"github.com/caisson-sandbox/caisson/core/sandbox"
 )
 
@@ -70,12 +71,21 @@ func (p *program) prepareOpen(ctx context.Context, open serve.Open) (*sandbox.Pr
 		}
 		f.policyFile = "-"
 	}
+	options := sandbox.Options{Reason: open.Reason}
+	noted := func(wanted policy.Policy, err error) error {
+		if !open.Opens {
+			return err
+		}
+		return sandbox.NoteRefusal(wanted, &options, err)
+	}
 	wanted, notes, err := f.policy(bytes.NewReader(open.Policy))
 	if err != nil {
-		return nil, nil, err
+		said, _ := f.said() // with the system's, it is all that is known
+		return nil, nil, noted(said, err)
 	}
 	q := p.alone()
-	prepared, err := q.prepare(ctx, f, wanted, sandbox.Options{})
+	prepared, err := q.prepare(ctx, f, wanted, options)
+	err = noted(wanted, err)
 	if prepared != nil {
 		prepared.Notes = append(notes, prepared.Notes...)
 	}

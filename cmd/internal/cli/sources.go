@@ -31,6 +31,15 @@ func (f *flags) policy(stdin io.Reader) (policy.Policy, []diag.Diagnostic, error
 // said is the policy of the flags alone.
 func (f *flags) said() (policy.Policy, error) {
 	p := policy.Policy{Version: policy.Version, WorkspaceAnyway: f.anyway, Tmp: f.tmp}
+	var err error
+	set := func(flag, setting string, values ...string) {
+		for _, v := range values {
+			if err == nil {
+				p, err = p.WithFlag(flag, setting, v)
+			}
+		}
+	}
+	set("--audit", "audit", f.audit...) // first, as a refusal for another flag is noted there
 	if f.changed("tmp") && f.tmp == "" {
 		return p, diag.New(diag.UsageInvalid, "--tmp: no directory is named", "")
 	}
@@ -41,14 +50,6 @@ func (f *flags) said() (policy.Policy, error) {
 	}
 	if f.net == string(policy.Offline) && len(f.allowHost) > 0 {
 		return p, diag.New(diag.UsageInvalid, "--allow-host and --net offline exclude each other", "leave one of them out")
-	}
-	var err error
-	set := func(flag, setting string, values ...string) {
-		for _, v := range values {
-			if err == nil {
-				p, err = p.WithFlag(flag, setting, v)
-			}
-		}
 	}
 	one := func(flag, setting, value string) {
 		if f.changed(flag) {
@@ -81,7 +82,6 @@ func (f *flags) said() (policy.Policy, error) {
 	}
 	one("env-inherit", "env.inherit", f.envInherit)
 	set("--require", "require", f.require...)
-	set("--audit", "audit", f.audit...)
 	if f.trace {
 		set("--trace-denials", "require", string(guarantee.DenialsReported))
 	}

@@ -97,6 +97,10 @@ type Open struct {
 	Policy json.RawMessage `json:"policy"`
 	// Reason goes to the results.
 	Reason string `json:"reason"`
+
+	// Opens says that what is prepared is to be opened: a refusal is noted in
+	// audit files.
+	Opens bool `json:"-"`
 }
 
 func (o Open) check() error {
@@ -171,6 +175,7 @@ func (c *connection) openSandbox(r request) (any, error) {
 }
 
 func (c *connection) openBox(p Open) (*box, error) {
+	p.Opens = true
 	prepared, release, err := c.options.Prepare(c.ctx, p)
 	if release != nil {
 		defer release()

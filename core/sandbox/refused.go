@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package sandbox
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/caisson-sandbox/caisson/core/audit"
+	"github.com/caisson-sandbox/caisson/core/diag"
+	"github.com/caisson-sandbox/caisson/core/outfile"
+	"github.com/caisson-sandbox/caisson/core/policy"
+)
+
+// NoteRefusal notes in the audit files of a policy that a sandbox was refused
+// and nothing was started, and returns the refusal. [Open] and [Prepared.Open]
+// do so by themselves; it is for who calls [Prepare] in order to open what is
+// prepared, or refuses before that. Of a policy that is not known, because it
+// could not be read, the zero value stands for the system's alone.
+//
+// The policy may be one that cannot be resolved. Where a file cannot be written
+// the error says that too.
+func NoteRefusal(p policy.Policy, o *Options, refusal error) error {
+	if o == nil {
+		o = &Options{}
+	}
+	if refusal == nil || o.Host != nil { // what is for another machine starts nothing here
+		return refusal
+	}
+	err := noteRefusal(p, o, refusal)
+	if d, ok := errors.AsType[*diag.Diagnostic](refusal); ok && d.Code == diag.AuditFailed {
+		return refusal // which says it already
+	}
+	if err != nil {
+		return fmt.Errorf("%w; it is not noted: %w", refusal, err)
+	}
+	return refusal
+}
+
+func noteRefusal(p policy.Policy, o *Options, refusal error) error {
+	if p.Version == 0 {
+		p.Version = policy.Version
+	}
+	sources, err := policy.DefaultSources()
+	if err != nil {
+		return fmt.Errorf("find the policy of this system: %w", err)
+	}
+	under, err := sources.UnderSystem(p)
+	if err != nil { // as p is refused itself: what it names is obeyed all the same
+		under, err = sources.UnderSystem(policy.Policy{Version: policy.Version, Audit: p.Audit})
+	}
+	if err != nil {
+		return nil // what the system says is what could not be read, and the refusal says so
+	}
+	host := policy.OSHost()
+	files := under.AuditFiles(host)
+	if len(files) == 0 {
+		return nil
+	}
+	r := audit.Record{Event: audit.Refused, Caisson: ownVersion(), Reason: audit.Text(o.Reason), Workspace: []string{}, Claims: []string{}, Weakened: []string{}}
+	r.User = auditUser()
+	r.Command = commandOf(o.For)
+	r.Refusal = refusalOf(refusal)
+	root := func(string) string { return "" }
+	if resolved, _, err := under.Resolve(host); err == nil {
+		if r.PolicyDigest, err = resolved.Digest(); err != nil {
+			return err
+		}
+		for _, dir := range resolved.Workspace() {
+			r.Workspace = append(r.Workspace, audit.Text(dir))
+		}
+		root = func(path string) string { return outfile.WritableRoot(resolved, path) }
+	}
+	a := &auditor{}
+	defer a.closeLogs()
+	var failed error
+	for _, file := range files {
+		log, err := audit.Open(file, host.OwnDirs().State, root)
+		if err != nil {
+			failed = cmpErr(failed, auditError(file, err))
+			continue
+		}
+		a.logs = append(a.logs, log)
+	}
+	return cmpErr(failed, a.note(r))
+}
+
+func cmpErr(first, second error) error {
+	if first != nil {
+		return first
+	}
+	return second
+}
+
+// commandOf describes a command, if there is one.
+func commandOf(args []string) audit.Command {
+	if len(args) == 0 {
+		return audit.Command{}
+	}
+	return audit.NewCommand(args)
+}
+
+func refusalOf(err error) *audit.Refusal {
+	r := &audit.Refusal{Message: audit.Text(err.Error())}
+	if d, ok := errors.AsType[*diag.Diagnostic](err); ok {
+		r.Code = string(d.Code)
+	}
+	if unmet, ok := errors.AsType[*Refusal](err); ok {
+		for _, u := range unmet.Unmet {
+			r.Unmet = append(r.Unmet, string(u.ID))
+		}
+	}
+	slices.Sort(r.Unmet)
+	return r
+}
+
+// refused notes a command that an open sandbox did not take.
+func (a *auditor) refused(args []string, err error) error {
+	if a == nil {
+		return nil
+	}
+	r := a.common
+	r.Event, r.Command, r.Refusal = audit.Refused, commandOf(args), refusalOf(err)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.logs == nil {
+		return nil // the sandbox is closed, and its records are complete
+	}
+	return a.note(r)
+}
