@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -62,5 +63,35 @@ func TestRemove(t *testing.T) {
 	}
 	if err := Remove(caches); err != nil {
 		t.Errorf("of nothing: %v", err)
+	}
+}
+
+// TestSeedPipe has a command put a pipe, on which an open for writing waits, in
+// the place of the mark while a store is filled.
+func TestSeedPipe(t *testing.T) {
+	t.Parallel()
+	_, sources := host(t)
+	store := t.TempDir()
+	mark := filepath.Join(store, sources[0].seeded())
+	racing := func(string) bool {
+		_ = unix.Mkfifo(mark, 0o600) // once
+		return true
+	}
+	done := make(chan error, 1)
+	go func() { done <- seed(t.Context(), store, sources[:1], racing, 1<<20) }()
+	select {
+	case err := <-done:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(time.Minute):
+		t.Error("it waits on the pipe")
+		if r, err := os.OpenFile(mark, os.O_RDONLY|unix.O_NONBLOCK, 0); err == nil { // lets it go on
+			defer r.Close()
+			<-done
+		}
+	}
+	if st, err := os.Lstat(mark); err != nil || st.Mode()&os.ModeNamedPipe == 0 {
+		t.Errorf("the bait is broken: %v, %v", st, err)
 	}
 }

@@ -59,7 +59,11 @@ func (s Source) seed(ctx context.Context, root *os.Root, readable func(string) b
 			return err
 		}
 	}
-	mark, err := root.OpenFile(s.seeded(), os.O_CREATE|os.O_WRONLY, 0o600)
+	// A command may have made it by now, as a pipe, on which an open would wait.
+	mark, err := root.OpenFile(s.seeded(), os.O_CREATE|os.O_WRONLY|os.O_EXCL, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
 	if err != nil {
 		return err
 	}
