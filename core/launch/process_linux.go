@@ -28,12 +28,13 @@ type Process struct {
 	status Status
 	err    error
 
-	reopened []int       // copies of files opened again, for their offsets
-	sources  []*os.File  // the caller's, in the same order
-	flags    []savedFlag // file status flags at the start
-	tty      int         // descriptor of the terminal, -1 for none
-	termios  *unix.Termios
-	group    int // foreground process group at the start
+	reopened  []int       // copies of files opened again, for their offsets
+	sources   []*os.File  // the caller's, in the same order
+	flags     []savedFlag // file status flags at the start
+	tty       int         // descriptor of the terminal, -1 for none
+	termios   *unix.Termios
+	exclusive bool // nobody else might open the terminal at the start
+	group     int  // foreground process group at the start
 }
 
 type savedFlag struct {
@@ -246,6 +247,8 @@ func (p *Process) saveFiles(c Command, in *inherited) {
 		if t, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS); err == nil && p.tty < 0 && !c.NewSession {
 			p.tty, p.termios = int(f.Fd()), t
 			p.group, _ = unix.IoctlGetInt(p.tty, unix.TIOCGPGRP)
+			exclusive, _ := unix.IoctlGetInt(p.tty, unix.TIOCGEXCL)
+			p.exclusive = exclusive != 0
 		}
 	}
 }
@@ -268,11 +271,20 @@ func (p *Process) restoreFiles() {
 		p.sandbox.thread.do(func() {
 			withoutTTOU(func() {
 				_ = unix.IoctlSetPointerInt(p.tty, unix.TIOCSPGRP, p.group)
+				// First what else would make others wait or fail: output that is
+				// held, see tcflow in termios(3), and a terminal that nobody may open.
+				_ = unix.IoctlSetInt(p.tty, unix.TCXONC, flowOn)
+				if !p.exclusive {
+					_ = unix.IoctlSetInt(p.tty, unix.TIOCNXCL, 0)
+				}
 				_ = unix.IoctlSetTermios(p.tty, unix.TCSETSW, p.termios)
 			})
 		})
 	}
 }
+
+// flowOn is TCOON of tcflow in termios(3), the same on every architecture.
+const flowOn = 1
 
 // holdsTerminal reports whether the caller's terminal is still with the caller,
 // or with something of the sandbox, alive or gone. A shell outside may have

@@ -271,3 +271,30 @@ func TestTerminalSettings(t *testing.T) {
 	x.write("exit 0\n")
 	x.wait()
 }
+
+// TestTerminalLeft wants a terminal that others can open, and whose output goes
+// on, after a command that shut it and held its output.
+func TestTerminalLeft(t *testing.T) {
+	t.Parallel()
+	need(t, "bash", "python3")
+	const (
+		shut  = `python3 -c "import fcntl, termios; fcntl.ioctl(0, termios.TIOCEXCL)"`
+		hold  = `python3 -c "import termios; termios.tcflow(0, termios.TCOOFF)"`
+		state = `python3 -c "import fcntl; print('shut', fcntl.ioctl(0, 0x80045440, b'0000')[0], 40 + 2)"` // TIOCGEXCL
+	)
+	x := openTerminal(t, "bash", "--norc", "--noediting", "-i")
+	x.expect("ready> ")
+	for _, c := range []struct{ line, want string }{
+		{shut + "; " + state, "shut 1 42"},
+		{"caisson run -- true; " + state, "shut 1 42"}, // it was so before
+		{`python3 -c "import fcntl, termios; fcntl.ioctl(0, termios.TIOCNXCL)"; ` + state, "shut 0 42"},
+		{"caisson run -- bash -c '" + shut + "; " + hold + "'; " + state, "shut 0 42"},
+	} {
+		x.write(c.line + "\n")
+		if got := x.expect(`shut \d 42`); got != c.want {
+			t.Errorf("%s: %s, want %s", c.line, got, c.want)
+		}
+	}
+	x.write("exit 0\n")
+	x.wait()
+}
