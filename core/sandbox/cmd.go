@@ -174,7 +174,7 @@ func (c *Cmd) start() error {
 		return err
 	}
 	c.process = process
-	c.result.Started = true
+	c.result.Started, c.result.Less = true, lessOf(less)
 	c.ended = make(chan struct{})
 	c.watched = make(chan watched, 1)
 	go c.reap()

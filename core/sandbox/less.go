@@ -6,10 +6,39 @@ import (
 	"path/filepath"
 
 	"github.com/caisson-sandbox/caisson/core/audit"
+	"github.com/caisson-sandbox/caisson/core/guarantee"
 	"github.com/caisson-sandbox/caisson/core/launch"
 	"github.com/caisson-sandbox/caisson/core/pathspec"
 	"github.com/caisson-sandbox/caisson/core/plan"
 )
+
+// Less is what one command had less than its sandbox, and what it started: real,
+// absolute paths, as seen inside. It was held, or the command was not started.
+type Less struct {
+	// Guarantees are those that spoke of more for the command than for the others.
+	Guarantees []guarantee.ID `json:"guarantees"`
+	ReadOnly   []string       `json:"read_only"` // directories that others may write
+	Protect    []string       `json:"protect"`
+	Hide       []string       `json:"hide"`
+}
+
+// lessOf is the record of what was held, nil where nothing was taken away.
+func lessOf(l launch.Less) *Less {
+	kept := func(list []string) []string { return append([]string{}, list...) }
+	out := &Less{[]guarantee.ID{}, kept(l.ReadOnly), kept(l.Protect), kept(l.Hide)}
+	for _, g := range []struct {
+		id    guarantee.ID
+		paths []string
+	}{{guarantee.WriteConfined, l.ReadOnly}, {guarantee.WriteProtected, l.Protect}, {guarantee.ReadHidden, l.Hide}} {
+		if len(g.paths) > 0 {
+			out.Guarantees = append(out.Guarantees, g.id)
+		}
+	}
+	if len(out.Guarantees) == 0 {
+		return nil
+	}
+	return out
+}
 
 // less is what the command is to have less than its sandbox.
 func (c *Cmd) less(dir string) launch.Less {

@@ -33,6 +33,9 @@ type Result struct {
 	// is known. DenialsMore are those beyond the first of a bounded number.
 	Denials     []Denial
 	DenialsMore int
+	// Less is what it had less than its sandbox; nil for nothing, or if it was not
+	// started.
+	Less *Less
 	// Diagnostics are the findings of the sandbox until the command's end.
 	Diagnostics []diag.Diagnostic
 }

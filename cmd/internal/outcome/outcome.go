@@ -39,6 +39,7 @@ type Outcome struct {
 	Usage        Usage             `json:"usage"`
 	Denials      []sandbox.Denial  `json:"denials"` // null: not observed
 	DenialsMore  int               `json:"denials_more,omitempty"`
+	Less         *sandbox.Less     `json:"less,omitempty"` // what the command had less than its sandbox
 	Diagnostics  []diag.Diagnostic `json:"diagnostics"`
 	Reason       string            `json:"reason,omitempty"` // the text of --reason
 }
@@ -85,7 +86,7 @@ func (o Outcome) Of(r sandbox.Result, err error) Outcome {
 	o.Started, o.Exit = r.Started, Exit{Code: Status(r), TimedOut: r.TimedOut}
 	o.ElapsedMS = r.Elapsed.Milliseconds()
 	o.Usage = Usage{r.UserTime.Milliseconds(), r.SystemTime.Milliseconds(), r.MaxRSS}
-	o.Denials, o.DenialsMore = r.Denials, r.DenialsMore
+	o.Denials, o.DenialsMore, o.Less = r.Denials, r.DenialsMore, r.Less
 	o.Diagnostics = append([]diag.Diagnostic{}, r.Diagnostics...)
 	if r.Signal != 0 {
 		n := int(r.Signal)

@@ -57,6 +57,8 @@ class Outcome(TypedDict, total=False):
     elapsed_ms: int
     usage: Dict[str, int]
     denials: Optional[List[Dict[str, Any]]]
+    #: What the command had less than its sandbox: guarantees, read_only, protect, hide. Absent for nothing.
+    less: Dict[str, List[str]]
     diagnostics: List[Diagnostic]
     reason: str
 

@@ -49,6 +49,8 @@ export interface Outcome {
   usage: { user_ms: number; system_ms: number; max_rss: number };
   denials: Denial[] | null;
   denials_more?: number;
+  /** What the command had less than its sandbox; absent for nothing. */
+  less?: { guarantees: string[]; read_only: string[]; protect: string[]; hide: string[] };
   diagnostics: Diagnostic[];
   reason?: string;
 }
