@@ -9,15 +9,17 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 )
 
 // container runs caisson under the filter and with the capabilities that
 // Docker gives a container by default.
 type container struct {
-	dir    string // its temporary home, outside of /tmp
-	docker string // what confines
-	user   int
+	dir     string // its temporary home, outside of /tmp
+	docker  string // what confines
+	user    int
+	profile string // of a file, the default where it is empty
 }
 
 func newContainer(t *testing.T, user int) container {
@@ -27,7 +29,7 @@ func newContainer(t *testing.T, user int) container {
 		t.Skip("no home can be made: ", err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	c := container{dir, filepath.Join(dir, "docker"), user}
+	c := container{dir: dir, docker: filepath.Join(dir, "docker"), user: user}
 	copyExecutable(t, filepath.Join(dir, "caisson"))
 	if out, err := exec.Command("go", "build", "-o", c.docker, "../internal/docker").CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
@@ -52,11 +54,14 @@ func (c container) caisson(t *testing.T, confined bool, args ...string) (int, st
 	t.Helper()
 	argv := append([]string{filepath.Join(c.dir, "caisson")}, args...)
 	if confined {
-		argv = append([]string{c.docker, "-user", strconv.Itoa(c.user)}, argv...)
+		argv = append([]string{c.docker, "-user", strconv.Itoa(c.user), "-seccomp", c.profile}, argv...)
 	}
 	cmd := exec.Command(argv[0], argv[1:]...)
 	cmd.Dir = filepath.Join(c.dir, "ws")
 	cmd.Env = []string{"HOME=" + filepath.Join(c.dir, "out"), "PATH=" + os.Getenv("PATH")}
+	if !confined && c.user != os.Getuid() {
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(c.user), Gid: uint32(c.user)}}
+	}
 	var stdout, stderr strings.Builder
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Run(); err != nil && cmd.ProcessState == nil {

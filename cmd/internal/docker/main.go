@@ -7,16 +7,17 @@
 // default capabilities only. It makes no container: there is nothing else of
 // one. Tests of how caisson behaves in such a container use it.
 //
-//	docker [-fleet] [-user UID] PATH ARG…
+//	docker [-user UID] [-seccomp FILE] PATH ARG…
 //
-// With -fleet the filter is docs/fleets/seccomp.json instead, which lets caisson
-// make sandboxes.
+// With -seccomp the filter is of that file instead, such as
+// docs/fleets/seccomp.json, which lets caisson make sandboxes.
 //
 // Started by an ordinary user it also sets no_new_privs, without which the
 // kernel lets nobody but root install a filter.
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -30,21 +31,22 @@ import (
 
 func main() {
 	user := flag.Int("user", os.Getuid(), "run as this user and its group")
-	fleet := flag.Bool("fleet", false, "use the filter that docs/fleets/seccomp.json describes")
+	file := flag.String("seccomp", "", "use the profile in this `file`, as Docker's option of that name, instead of the default")
 	flag.Parse()
 	if flag.NArg() == 0 {
 		flag.Usage()
 		os.Exit(2)
 	}
-	fmt.Fprintln(os.Stderr, "docker:", become(*user, *fleet, flag.Args()))
+	fmt.Fprintln(os.Stderr, "docker:", become(*user, *file, flag.Args()))
 	os.Exit(125)
 }
 
-// become executes the command. It returns only an error.
-func become(user int, fleet bool, argv []string) error {
+// become executes the command under the profile of a file, or the default. It
+// returns only an error.
+func become(user int, file string, argv []string) error {
 	filter, err := defaultFilter()
-	if fleet {
-		filter, err = compile(fleetProfile(), runtime.GOARCH)
+	if file != "" {
+		filter, err = filterOf(file)
 	}
 	if err != nil {
 		return err
@@ -82,6 +84,19 @@ func defaultFilter() ([]unix.SockFilter, error) {
 		return nil, fmt.Errorf("the profile: %w", err)
 	}
 	return compile(profile, runtime.GOARCH)
+}
+
+// filterOf is the filter of a profile that Docker reads.
+func filterOf(file string) ([]unix.SockFilter, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	var profile specs.LinuxSeccomp
+	if err := json.Unmarshal(text, &profile); err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	return compile(&profile, runtime.GOARCH)
 }
 
 // capabilities are those of a container's root by default: those that the
