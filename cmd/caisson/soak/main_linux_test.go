@@ -35,12 +35,14 @@ func TestMain(m *testing.M) {
 	case wardenName, soakerName:
 		role := map[string]func(string, int, uint64) error{wardenName: warden, soakerName: soaker}[name]
 		n, err := strconv.Atoi(os.Args[2])
-		seed, wrong := strconv.ParseUint(os.Args[3], 10, 64)
-		if err == nil && wrong == nil {
-			err = role(os.Args[1], n, seed)
+		if err == nil {
+			var seed uint64
+			if seed, err = strconv.ParseUint(os.Args[3], 10, 64); err == nil {
+				err = role(os.Args[1], n, seed)
+			}
 		}
-		if err != nil || wrong != nil {
-			fmt.Println(err, wrong)
+		if err != nil {
+			fmt.Println(err)
 			os.Exit(1)
 		}
 		os.Exit(0)

@@ -143,7 +143,7 @@ func (r *run) launch(rng *rand.Rand) error {
 	dir := r.works[rng.IntN(len(r.works))]
 	argv := []string{"/bin/true"}
 	if rng.IntN(10) == 0 { // one that leaves processes behind
-		argv = []string{"/bin/sh", "-c", "sleep 1000 & setsid sleep 1000 & echo >own.$$ && rm own.$$"}
+		argv = []string{"/bin/sh", "-c", "sleep 1000 & setsid sleep 1000 & echo >own && rm -f own"}
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
@@ -173,7 +173,11 @@ func (r *run) byLibrary(ctx context.Context, dir string, argv []string) error {
 	}
 	cmd := sb.Command(ctx, argv[0], argv[1:]...)
 	cmd.Dir = dir
-	return errors.Join(cmd.Run(), sb.Close())
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		err = fmt.Errorf("%v: %w: %s", argv, err, out)
+	}
+	return errors.Join(err, sb.Close())
 }
 
 // byCommand has the command killed by SIGKILL at the end of ctx.
