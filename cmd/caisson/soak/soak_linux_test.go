@@ -143,7 +143,7 @@ func (r *run) launch(rng *rand.Rand) error {
 	dir := r.works[rng.IntN(len(r.works))]
 	argv := []string{"/bin/true"}
 	if rng.IntN(10) == 0 { // one that leaves processes behind
-		argv = []string{"/bin/sh", "-c", "sleep 1000 & setsid sleep 1000 & echo >own && rm -f own"}
+		argv = []string{"/bin/sh", "-c", "exec >/dev/null 2>&1; sleep 1000 & setsid sleep 1000 & echo >own && rm -f own"}
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
