@@ -54,11 +54,11 @@ func (c *control) handedOver() {
 // verdictSize is what a list that waits for a verdict must receive, in bytes.
 const verdictSize = 8
 
-// letGo is the verdict that what a list attested is right. There is no other
-// verdict: a list that gets none ends with the socket, or is killed.
+// letGo is the verdict that what a list attested, or waits for, is right. There
+// is no other verdict: a list that gets none ends with the socket, or is killed.
 func (c *control) letGo() error {
 	if err := unix.Send(c.fd, make([]byte, verdictSize), unix.MSG_NOSIGNAL); err != nil {
-		return fmt.Errorf("let the command go on: %w", err)
+		return fmt.Errorf("let the list go on: %w", err)
 	}
 	return nil
 }

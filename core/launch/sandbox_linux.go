@@ -118,7 +118,6 @@ func (s *Sandbox) make() error {
 	if err := s.readSteps(); err != nil {
 		return err
 	}
-	s.git = gitstate.Begin(s.plan, false)
 	list, err := setupProgram(s.plan, callerIDs{os.Geteuid(), os.Getegid()}, s.options.Terminal)
 	if err != nil {
 		return err
@@ -128,14 +127,18 @@ func (s *Sandbox) make() error {
 		return err
 	}
 	defer unix.Close(ruleset)
-	if s.holds, err = holdAbsent(s.plan, s.options.StateDir, s.options.Report); err != nil {
-		return err
-	}
 	if s.cgroup, err = newCgroup(s.plan, s.options); err != nil {
 		return err
 	}
-	if s.keeper.do(func() { err = s.setUp(list, ruleset) }); err != nil {
-		return err
+	// The kernel makes the namespaces while the placeholders are made.
+	var failed error
+	held := make(chan error, 1)
+	made := s.keeper.begin(func() { failed = s.setUp(list, ruleset, held) })
+	s.git = gitstate.Begin(s.plan, false)
+	s.holds, err = holdAbsent(s.plan, s.options.StateDir, s.options.Report)
+	held <- err
+	if <-made; failed != nil {
+		return failed
 	}
 	if s.thread.do(func() { err = restrictThread(ruleset) }); err == nil {
 		s.watch, err = startWatch(s)
@@ -187,8 +190,9 @@ func landlockHandled(p *plan.Plan) (handled, scoped uint64, err error) {
 	return 0, 0, errors.New("the plan has no landlock step")
 }
 
-// setUp runs on the keeper.
-func (s *Sandbox) setUp(list *setup, ruleset int) error {
+// setUp runs on the keeper. Process 1 mounts nothing until it is known that
+// everything is held.
+func (s *Sandbox) setUp(list *setup, ruleset int, held <-chan error) error {
 	image, err := list.memfd()
 	if err != nil {
 		return err
@@ -225,8 +229,8 @@ func (s *Sandbox) setUp(list *setup, ruleset int) error {
 			return s.failed(errors.New("process 1 ended"))
 		case len(m.words) == 1:
 			s.init = int(m.words[0])
-			if failure == nil && list.plan.Steps[0].(plan.Namespaces).IDs == "all" {
-				if err := mapAllIDs(s.init, ctl.fd); err != nil {
+			if failure == nil {
+				if err := s.goOn(list, ctl, held); err != nil {
 					return s.failed(err)
 				}
 			}
@@ -280,9 +284,23 @@ func (s *Sandbox) failed(err error) error {
 	return err
 }
 
-// mapAllIDs maps every id that there is here onto itself and lets process 1 go
-// on. In a container of an ordinary user there are only some.
-func mapAllIDs(pid, ctl int) error {
+// goOn lets process 1 go on, which waits in its namespaces.
+func (s *Sandbox) goOn(list *setup, ctl *control, held <-chan error) error {
+	if list.plan.Steps[0].(plan.Namespaces).IDs == "all" {
+		if err := mapAllIDs(s.init); err != nil {
+			return err
+		}
+	}
+	err := <-held
+	if err == nil {
+		_ = ctl.letGo() // where that fails the list has, and says why
+	}
+	return err
+}
+
+// mapAllIDs maps every id that there is here onto itself. In a container of an
+// ordinary user there are only some.
+func mapAllIDs(pid int) error {
 	for _, name := range []string{"uid_map", "gid_map"} {
 		own, err := os.ReadFile("/proc/self/" + name)
 		if err != nil {
@@ -292,8 +310,7 @@ func mapAllIDs(pid, ctl int) error {
 			return fmt.Errorf("map ids: %w", err)
 		}
 	}
-	_, err := unix.Write(ctl, make([]byte, 8))
-	return err
+	return nil
 }
 
 // ontoItself makes the map of a user namespace below one that has the map own,

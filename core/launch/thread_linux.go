@@ -49,11 +49,19 @@ func (t *thread) serve() {
 
 // do runs f on the thread and waits for it. After end it does nothing.
 func (t *thread) do(f func()) {
+	if done := t.begin(f); done != nil {
+		<-done
+	}
+}
+
+// begin has the thread run f and closes the channel then. After end it is nil.
+func (t *thread) begin(f func()) <-chan struct{} {
 	done := make(chan struct{})
 	select {
 	case t.work <- func() { f(); close(done) }:
-		<-done
+		return done
 	case <-t.over:
+		return nil
 	}
 }
 
