@@ -7,15 +7,16 @@
 // Start with Compile. A filter is a program of classic BPF (struct sock_filter
 // of bpf(4)) that the kernel runs at every system call, over the architecture,
 // the number and the six arguments of the call; it sees registers only, never
-// what they point to. Installing costs about a microsecond per instruction, so
-// Compile looks for short programs. A call whose verdict depends on its number
-// alone costs nothing afterwards where it is allowed (the kernel keeps those in
-// a bitmap since 5.11); for this reason calls whose arguments matter are
-// looked up first.
+// what they point to. A call whose verdict depends on its number alone costs
+// nothing afterwards where it is allowed: the kernel keeps those in a bitmap
+// since 5.11. To fill it, it runs the program over every number when a filter is
+// installed, at the start of each command; for this reason numbers are looked up
+// by halving.
 package seccomp
 
 import (
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/caisson-sandbox/caisson/core/plan"
@@ -77,9 +78,7 @@ func Compile(s plan.Seccomp, arch string) ([]Instruction, error) {
 	}
 
 	// The program is assembled from its end.
-	next := asm.jump(jumpGreater, uint32(s.Newest), returns(newer), returns(retAllow))
-	next = asm.lookup(table, false, next)
-	asm.lookup(table, true, next)
+	asm.lookup(partition(table, s.Newest))
 	asm.load(offsetNr)
 	asm.jump(jumpEqual, a.word, at(asm.front()), returns(retKill))
 	asm.load(offsetArch)
@@ -92,9 +91,8 @@ func Compile(s plan.Seccomp, arch string) ([]Instruction, error) {
 
 // entry is where the look-up of one call number leads.
 type entry struct {
-	nr          int
-	conditional bool
-	to          target
+	nr int
+	to target
 }
 
 // assign assembles the blocks of the calls whose arguments matter and returns
@@ -115,14 +113,14 @@ func assign(asm *assembler, s plan.Seccomp, rules []rule, a abi) ([]entry, error
 	}
 	blocks := map[string]target{}
 	var table []entry
-	for nr, list := range byNumber {
-		table = append(table, entry{nr: nr, conditional: len(rules[list[0]].when) > 0})
+	for nr := range byNumber {
+		table = append(table, entry{nr: nr})
 	}
 	slices.SortFunc(table, func(x, y entry) int { return x.nr - y.nr })
 	for i := range table {
 		e := &table[i]
 		list := byNumber[e.nr]
-		if !e.conditional {
+		if len(rules[list[0]].when) == 0 {
 			e.to = returns(rules[list[0]].result)
 			continue
 		}
@@ -139,39 +137,57 @@ func assign(asm *assembler, s plan.Seccomp, rules []rule, a abi) ([]entry, error
 	return table, nil
 }
 
-// lookup assembles the comparisons of the call number with the conditional or
-// with the other entries of the table; what matches none goes to next. Numbers
-// of conditional entries count as belonging to any span of others: they never
-// get there.
-func (asm *assembler) lookup(table []entry, conditional bool, next label) label {
-	type span struct {
-		first, last int
-		beyond      int // the first number that cannot be joined
-		to          target
-	}
-	var spans []span
-	for _, e := range table {
-		n := len(spans) - 1
-		joins := n >= 0 && spans[n].beyond == e.nr
+// span are the call numbers from one on, to that of the next span.
+type span struct {
+	first int
+	to    target
+}
+
+// partition divides all numbers into spans that lead elsewhere than their
+// neighbours: by the table, and what is not in it by the newest call.
+func partition(table []entry, newest int) []span {
+	spans := []span{{0, returns(retAllow)}}
+	to := func(nr int, to target) {
+		last := &spans[len(spans)-1]
 		switch {
-		case e.conditional && !conditional:
-			if joins {
-				spans[n].beyond++
-			}
-		case e.conditional != conditional:
-		case joins && spans[n].to == e.to:
-			spans[n].last, spans[n].beyond = e.nr, e.nr+1
-		default:
-			spans = append(spans, span{e.nr, e.nr, e.nr + 1, e.to})
+		case last.first == nr:
+			last.to = to
+		case last.to != to:
+			spans = append(spans, span{nr, to})
 		}
 	}
-	for _, s := range slices.Backward(spans) {
-		if s.first == s.last {
-			next = asm.jump(jumpEqual, uint32(s.first), s.to, at(next))
-			continue
+	next := 0 // the first number that was not looked at
+	others := func(end int) {
+		if next < end && next <= newest {
+			to(next, returns(retAllow))
 		}
-		within := asm.jump(jumpGreater, uint32(s.last), at(next), s.to)
-		next = asm.jump(jumpAtLeast, uint32(s.first), at(within), at(next))
+		if beyond := max(next, newest+1); beyond < end {
+			to(beyond, returns(newer))
+		}
 	}
-	return next
+	for _, e := range table {
+		others(e.nr)
+		to(e.nr, e.to)
+		next = e.nr + 1
+	}
+	others(math.MaxInt)
+	return spans
+}
+
+// lookup assembles the comparisons of the call number, each of which halves the
+// spans that are left.
+func (asm *assembler) lookup(spans []span) {
+	if start := asm.search(spans); start != at(asm.front()) {
+		asm.add(asm.skip(asm.near(start)))
+	}
+}
+
+func (asm *assembler) search(spans []span) target {
+	half := len(spans) / 2
+	if half == 0 {
+		return spans[0].to
+	}
+	above := asm.search(spans[half:])
+	below := asm.search(spans[:half])
+	return at(asm.jump(jumpAtLeast, uint32(spans[half].first), above, below))
 }

@@ -219,8 +219,9 @@ func ExampleFormat() {
 	//   1  if == 0xc000003e goto 3 else 2
 	//   2  return kill
 	//   3  load nr
-	//   4  if == 250 goto 7 else 5  ; keyctl
-	//   5  if > 471 goto 7 else 6  ; rseq_slice_yield
-	//   6  return allow
-	//   7  return ENOSYS
+	//   4  if >= 251 goto 6 else 5  ; ioprio_set
+	//   5  if >= 250 goto 8 else 7  ; keyctl
+	//   6  if >= 472 goto 8 else 7
+	//   7  return allow
+	//   8  return ENOSYS
 }
