@@ -3,6 +3,7 @@
 package soak
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -126,7 +127,8 @@ func (r *run) launchAll(n int, seeds ...uint64) error {
 		all.Go(func() {
 			for todo.Add(-1) >= 0 {
 				if err := r.launch(rng); err != nil {
-					wrong <- err
+					load, _ := os.ReadFile("/proc/loadavg") // how many threads there were may explain it
+					wrong <- fmt.Errorf("%w (%s)", err, bytes.TrimSpace(load))
 					return
 				}
 			}
