@@ -4,7 +4,6 @@ package realwork
 
 import (
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -75,15 +74,14 @@ func TestListed(t *testing.T) {
 			if err := os.WriteFile(filepath.Join(work, "dial.js"), []byte(dialer), 0o644); err != nil {
 				t.Fatal(err)
 			}
-			for _, c := range listedWorks() {
+			missing := n.addLanguages(t, work)
+			for _, c := range append(listedWorks(), listedLanguages()...) {
 				t.Run(c.program, func(t *testing.T) {
 					program := map[string]string{"pip": "python3"}[c.program]
 					if program == "" {
 						program = c.program
 					}
-					if _, err := exec.LookPath(program); err != nil {
-						t.Skip(err)
-					}
+					skipMissing(t, program, missing)
 					for _, line := range c.good {
 						out, err := n.inside(work, line)
 						if err != nil {
@@ -111,7 +109,7 @@ func TestListed(t *testing.T) {
 // inside runs a line of shell in a sandbox with the list of these tests.
 func (n *internet) inside(work, line string) (string, error) {
 	args := []string{"run", "-w", work, "-C", work, "--allow-host", "allowed.example:443", "--allow-host", "*.example:1", "--allow-host", "also.example:443", "--allow-host", "denied.example"}
-	for _, name := range []string{"SSL_CERT_FILE", "CURL_CA_BUNDLE", "GIT_SSL_CAINFO", "NODE_EXTRA_CA_CERTS", "PIP_CERT", "npm_config_cafile"} {
+	for _, name := range []string{"SSL_CERT_FILE", "CURL_CA_BUNDLE", "GIT_SSL_CAINFO", "NODE_EXTRA_CA_CERTS", "PIP_CERT", "npm_config_cafile", "CARGO_HTTP_CAINFO"} {
 		args = append(args, "--env", name+"="+n.ca)
 	}
 	cmd := shared.command("caisson", append(args, "--", "sh", "-c", "cd "+work+" && "+line)...)

@@ -174,11 +174,21 @@ func (n *internet) addPackages(t *testing.T) {
 // npmPackage packs files as npm has them.
 func npmPackage(t *testing.T, files map[string]string) []byte {
 	t.Helper()
+	below := map[string]string{}
+	for name, text := range files {
+		below["package/"+name] = text
+	}
+	return packed(t, below)
+}
+
+// packed packs files into an archive of tar and gzip.
+func packed(t *testing.T, files map[string]string) []byte {
+	t.Helper()
 	var tgz bytes.Buffer
 	gz := gzip.NewWriter(&tgz)
 	tw := tar.NewWriter(gz)
 	for name, text := range files {
-		if err := tw.WriteHeader(&tar.Header{Name: "package/" + name, Mode: 0o644, Size: int64(len(text))}); err != nil {
+		if err := tw.WriteHeader(&tar.Header{Name: name, Mode: 0o644, Size: int64(len(text))}); err != nil {
 			t.Fatal(err)
 		}
 		_, _ = io.WriteString(tw, text)
