@@ -192,7 +192,7 @@ func onWay(r *policy.Resolved, name string) bool {
 // FuzzOutside wants no path outside the roots to be changed in any way,
 // whatever it is called, under the policies of the golden files.
 func FuzzOutside(f *testing.F) {
-	for _, seed := range []string{"/Users/me/src/app2", "/Users/me/src", "/etc/hosts", "/Users/me/src/app/../x", "/", "/private/var/folders/zz/me/T/caisson/minex"} {
+	for _, seed := range []string{"/Users/me/src/app2", "/Users/me/src", "/etc/hosts", "/Users/me/src/app/../x", "/", "/private/var/folders/zz/me/T/caisson/minex", "/private/var/folders/zz/me/T/Caisson"} {
 		f.Add(seed)
 	}
 	all := readyProfiles(f)
@@ -202,7 +202,9 @@ func FuzzOutside(f *testing.F) {
 		}
 		for _, one := range all {
 			access, _ := one.resolved.AccessTo(name)
-			temp := one.resolved.Tmp() == "" && within(tmpDirs, name)
+			// In another case it is another file where the system tells cases apart,
+			// and where it does not, it asks by the name that the file has.
+			temp := one.resolved.Tmp() == "" && strings.HasPrefix(name+"/", tmpDirs+"/")
 			if access == policy.Write && !temp || within(ownTmp, name) || within("/dev", name) {
 				continue
 			}

@@ -179,10 +179,14 @@ func TestContext(t *testing.T) {
 	t.Parallel()
 	sb, _ := open(t, nil, nil)
 	t.Run("deadline", func(t *testing.T) {
-		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
-		defer cancel()
-		cmd := sb.Command(ctx, "sh", "-c", "sleep 1000 & sleep 1000")
-		err := cmd.Run()
+		var cmd *sandbox.Cmd
+		var err error
+		for wait := 100 * time.Millisecond; cmd == nil || !cmd.Result().Started && wait < time.Minute; wait *= 4 {
+			ctx, cancel := context.WithTimeout(t.Context(), wait)
+			defer cancel()
+			cmd = sb.Command(ctx, "sh", "-c", "sleep 1000 & sleep 1000")
+			err = cmd.Run()
+		}
 		if exit, ok := errors.AsType[*sandbox.ExitError](err); !ok || exit.Signal != syscall.SIGKILL {
 			t.Errorf("%v", err)
 		}
