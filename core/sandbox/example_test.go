@@ -226,7 +226,7 @@ func ExampleCmd_Start() {
 	sb, _, end := opened()
 	defer end()
 
-	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	cmd := sb.Command(ctx, "sleep", "1000")
 	if err := cmd.Start(); err != nil {
