@@ -113,9 +113,15 @@ type Hints struct {
 	// the environment says that caisson did it: for the words of a remedy only.
 	Confined bool `json:"confined,omitempty"`
 	// Container names what seems to have made this container: "docker",
-	// "podman", "kubernetes", "systemd-nspawn", …; empty outside of one. It is
-	// used in the words of remedies, never to decide.
+	// "podman", "containerd", "kubernetes", "systemd-nspawn", …; empty outside of
+	// one. This and what follows is used in the words of remedies, never to decide.
 	Container string `json:"container,omitempty"`
+	// GVisor is true where the kernel seems to be gVisor's.
+	GVisor bool `json:"gvisor,omitempty"`
+	// Slurm is true where this process seems to belong to a job of Slurm.
+	Slurm bool `json:"slurm,omitempty"`
+	// Profile is the profile of AppArmor that this process is confined by.
+	Profile string `json:"profile,omitempty"`
 }
 
 // DecodeFacts reads the form that Probe reports. What is unknown or malformed

@@ -18,6 +18,8 @@ func (f *Facts) fenceObstacle() *obstacle {
 	switch {
 	case f.Nested:
 		return &obstacle{"caisson runs inside a sandbox of caisson already", "run the command directly"}
+	case f.Landlock == 0 && f.Hints != nil && f.Hints.GVisor:
+		return noLandlockInGVisor()
 	case f.Landlock == 0:
 		return &obstacle{"the kernel has no Landlock, the wall around the file system", "use Linux 5.13 or later with landlock among the security modules (the kernel's parameter lsm=)"}
 	case f.Fence == nil:

@@ -164,7 +164,7 @@ func TestFenceRemedies(t *testing.T) {
 	}{
 		{fenceFactsOf(userFacts()), "for linux/namespaces: sysctl -w user.max_user_namespaces=15000"},
 		{have, "use linux/namespaces, which this host can have"},
-		{containerFacts(), "--security-opt seccomp=PROFILE"},
+		{containerFacts(), "--security-opt seccomp=caisson.json"},
 	} {
 		if got := fenceUnmet(c.facts, guarantee.OutsideHidden).Remedy; !strings.Contains(got, c.want) {
 			t.Errorf("%q does not say %q", got, c.want)

@@ -17,13 +17,13 @@ func hints() *Hints {
 		MaxUserNamespaces: -1,
 		CloneOff:          setting("/proc/sys/kernel/unprivileged_userns_clone") == "0",
 		AppArmor:          setting("/proc/sys/kernel/apparmor_restrict_unprivileged_userns") == "1",
-		Container:         container(),
 		ProcOptions:       procOptions(),
 		Confined:          confined(),
 	}
 	if n, err := strconv.Atoi(setting("/proc/sys/user/max_user_namespaces")); err == nil {
 		h.MaxUserNamespaces = n
 	}
+	place(os.DirFS("/"), os.Getenv, h)
 	return h
 }
 
@@ -54,32 +54,9 @@ func procOptions() string {
 		found = nil // the last mount is the one that is seen
 		for _, o := range strings.Split(options[2], ",") {
 			if strings.HasPrefix(o, "subset=") || strings.HasPrefix(o, "hidepid=") && o != "hidepid=0" && o != "hidepid=off" {
-				found = append(found, strings.Map(printable, o))
+				found = append(found, word(o))
 			}
 		}
 	}
 	return strings.Join(found, ",")
-}
-
-// container guesses what made the container that this process is in. The
-// guesses are for the words of a remedy only.
-func container() string {
-	exists := func(name string) bool { return kindOf(name) != "" }
-	switch {
-	case os.Getenv("KUBERNETES_SERVICE_HOST") != "" || exists("/var/run/secrets/kubernetes.io"):
-		return "kubernetes"
-	case exists("/.dockerenv"):
-		return "docker"
-	case exists("/run/.containerenv"):
-		return "podman"
-	}
-	return strings.Map(printable, setting("/run/systemd/container"))
-}
-
-// printable drops what could drive a terminal from a word of the host.
-func printable(r rune) rune {
-	if r < ' ' || r > '~' {
-		return -1
-	}
-	return r
 }

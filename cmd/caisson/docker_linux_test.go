@@ -19,7 +19,8 @@ type container struct {
 	dir     string // its temporary home, outside of /tmp
 	docker  string // what confines
 	user    int
-	profile string // of a file, the default where it is empty
+	profile string   // of a file, the default where it is empty
+	env     []string // besides
 }
 
 func newContainer(t *testing.T, user int) container {
@@ -58,7 +59,7 @@ func (c container) caisson(t *testing.T, confined bool, args ...string) (int, st
 	}
 	cmd := exec.Command(argv[0], argv[1:]...)
 	cmd.Dir = filepath.Join(c.dir, "ws")
-	cmd.Env = []string{"HOME=" + filepath.Join(c.dir, "out"), "PATH=" + os.Getenv("PATH")}
+	cmd.Env = append([]string{"HOME=" + filepath.Join(c.dir, "out"), "PATH=" + os.Getenv("PATH")}, c.env...)
 	if !confined && c.user != os.Getuid() {
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(c.user), Gid: uint32(c.user)}}
 	}

@@ -79,6 +79,7 @@ func TestRemediedDocker(t *testing.T) {
 			if code, _, said := c.caisson(t, true, act...); code != 125 || !strings.Contains(said, "namespaces cannot be made") {
 				t.Errorf("by default: status %d; %s", code, said)
 			}
+			c.says(t)
 			for _, call := range []string{"mount", "mount_setattr", "move_mount", "open_tree", "setns"} {
 				c.profile = without(t, c.dir, call)
 				if code, _, said := c.caisson(t, true, act...); code != 125 {
@@ -100,6 +101,35 @@ func TestRemediedDocker(t *testing.T) {
 				t.Error("what linux/namespaces claims does not hold")
 			}
 		})
+	}
+}
+
+// says looks at what doctor says under Docker's default profile: which backend
+// is out of reach, and the lines of the engine that variables tell of. They
+// change nothing else.
+func (c container) says(t *testing.T) {
+	t.Helper()
+	held := ""
+	for engine, lines := range map[string]string{
+		"KUBERNETES_SERVICE_HOST=10.0.0.1": `hostUsers: false", and its container "securityContext: {procMount: Unmasked, seccompProfile: {type: Localhost, localhostProfile: caisson.json}}`,
+		"SLURM_JOB_ID=17":                  "remedy: ",
+	} {
+		c.env = []string{engine}
+		code, out, said := c.caisson(t, true, "doctor", "--facts-only")
+		if code != 1 || !strings.Contains(out, "linux/namespaces is out of reach: namespaces cannot be made") || !strings.Contains(out, lines) {
+			t.Errorf("%s: status %d; %s %s", engine, code, out, said)
+		}
+		var standing []string
+		for line := range strings.Lines(out) {
+			if word, rest, _ := strings.Cut(line, " "); word == "held" || word == "LOST" || word == "open" {
+				standing = append(standing, word+" "+strings.Fields(rest)[0])
+			}
+		}
+		if now := strings.Join(standing, "; "); held == "" {
+			held = now
+		} else if now != held {
+			t.Errorf("%s changes what is held: %s, else %s", engine, now, held)
+		}
 	}
 }
 

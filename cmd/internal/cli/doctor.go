@@ -26,6 +26,7 @@ type examination struct {
 	Binary     string            `json:"binary"` // SHA-256 of this executable
 	Host       report.Host       `json:"host"`
 	Guarantees []standing        `json:"guarantees"`
+	OutOfReach []outOfReach      `json:"out_of_reach"` // the backends that this host cannot have
 	Notes      []diag.Diagnostic `json:"notes"`
 	Cases      *report.Report    `json:"cases"` // null: none were run
 }
@@ -47,7 +48,7 @@ contract is not met, or a case breaks a claim.`,
 				return err
 			}
 			e := examination{Date: time.Now().UTC().Truncate(time.Second), Caisson: outcome.Version(), Host: report.ThisHost(),
-				Guarantees: stand(candidates), Notes: hostNotes(c.Context()), Met: true}
+				Guarantees: stand(candidates), OutOfReach: unusable(candidates), Notes: hostNotes(c.Context()), Met: true}
 			if exe, err := os.Executable(); err == nil {
 				e.Binary, _ = report.Hash(exe)
 			}
@@ -105,6 +106,12 @@ func (p *program) printExamination(e examination) {
 		contract = contract && (s.Held || !s.Standard)
 	}
 	p.printStandings(e.Guarantees, contract)
+	for _, o := range e.OutOfReach {
+		fmt.Fprintln(p.stdout, diag.Escape(o.Backend+" is out of reach: "+o.Reason))
+		if o.Remedy != "" {
+			fmt.Fprintln(p.stdout, "      remedy: "+diag.Escape(o.Remedy))
+		}
+	}
 	for _, d := range e.Notes {
 		fmt.Fprintln(p.stdout, "note: "+diag.Escape(d.String()))
 	}

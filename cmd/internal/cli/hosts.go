@@ -47,6 +47,28 @@ func (p *program) available(ctx context.Context) ([]backend.Backend, []selector.
 	return append(backends, plugins...), append(candidates, sandbox.Probe(ctx, plugins)...), nil
 }
 
+// outOfReach is a backend that cannot be had here.
+type outOfReach struct {
+	Backend string `json:"backend"`
+	Reason  string `json:"reason"`
+	Remedy  string `json:"remedy,omitempty"`
+}
+
+// unusable says of each backend that cannot be had why not, and what helps.
+func unusable(candidates []selector.Candidate) []outOfReach {
+	list := []outOfReach{}
+	for _, c := range candidates {
+		switch {
+		case c.Err != nil:
+			list = append(list, outOfReach{c.Info.Name, c.Err.Error(), ""})
+		case !c.Report.Usable && len(c.Report.Unmet) > 0:
+			u := c.Report.Unmet[0] // the one reason for all
+			list = append(list, outOfReach{c.Info.Name, u.Reason, u.Remedy})
+		}
+	}
+	return list
+}
+
 // hostNotes returns what is to be said of this host beside the guarantees, such
 // as file systems that are on the network: the notes of the plan that a
 // standard policy gets. Where none is made there are none.
