@@ -175,21 +175,21 @@ func (r *resolver) auditFiles() ([]string, error) {
 	return files, nil
 }
 
-// AuditFiles returns the audit files that the policy names, as far as they can
-// be told for a host where it may not be possible to resolve the rest of it. What
-// is named relative to a workspace is left out.
-func (p Policy) AuditFiles(h Host) []string {
+// NamedPaths returns the paths that a setting names, made absolute as far as that
+// can be told for a host where it may not be possible to resolve the rest of the
+// policy. What is named relative to a workspace is left out.
+func (p Policy) NamedPaths(h Host, setting string) []string {
 	r := &resolver{lookup: newLookup(h), policy: p}
-	var files []string
-	for _, e := range p.entries("audit") {
+	var paths []string
+	for _, e := range p.entries(setting) {
 		if e.Dir == "" && r.relative(e.Value) {
 			continue
 		}
 		if path, err := r.absolute(e.Value, e.Dir); err == nil {
-			files = added(files, path)
+			paths = added(paths, path)
 		}
 	}
-	return files
+	return paths
 }
 
 // cacheDir is where the caches of the first workspace are kept. The name is a

@@ -10,6 +10,7 @@ import (
 	"github.com/caisson-sandbox/caisson/core/audit"
 	"github.com/caisson-sandbox/caisson/core/diag"
 	"github.com/caisson-sandbox/caisson/core/outfile"
+	"github.com/caisson-sandbox/caisson/core/pathspec"
 	"github.com/caisson-sandbox/caisson/core/policy"
 )
 
@@ -54,7 +55,7 @@ func noteRefusal(p policy.Policy, o *Options, refusal error) error {
 		return nil // what the system says is what could not be read, and the refusal says so
 	}
 	host := policy.OSHost()
-	files := under.AuditFiles(host)
+	files := under.NamedPaths(host, "audit")
 	if len(files) == 0 {
 		return nil
 	}
@@ -62,7 +63,7 @@ func noteRefusal(p policy.Policy, o *Options, refusal error) error {
 	r.User = auditUser()
 	r.Command = commandOf(o.For)
 	r.Refusal = refusalOf(refusal)
-	root := func(string) string { return "" }
+	root := namedRoots(under, host)
 	if resolved, _, err := under.Resolve(host); err == nil {
 		if r.PolicyDigest, err = resolved.Digest(); err != nil {
 			return err
@@ -84,6 +85,25 @@ func noteRefusal(p policy.Policy, o *Options, refusal error) error {
 		a.logs = append(a.logs, log)
 	}
 	return cmpErr(failed, a.note(r))
+}
+
+// namedRoots finds the directory that commands would write among those that a
+// policy names which cannot be resolved.
+func namedRoots(p policy.Policy, h policy.Host) func(string) string {
+	var roots []string
+	for _, setting := range []string{"workspace", "files.write"} {
+		for _, dir := range p.NamedPaths(h, setting) {
+			real, _ := policy.FollowLinks(h, dir)
+			roots = append(roots, real)
+		}
+	}
+	system := pathspec.OS(h.OS())
+	return func(path string) string {
+		if i := slices.IndexFunc(roots, func(dir string) bool { return system.Within(dir, path) }); i >= 0 {
+			return roots[i]
+		}
+		return ""
+	}
 }
 
 func cmpErr(first, second error) error {

@@ -96,6 +96,24 @@ func TestRefusedIsNoted(t *testing.T) {
 	if third := list[2]; third.Command.Name != "true" || third.Backend == "" || third.Refusal.Code == "" || third.Run != "" {
 		t.Errorf("%+v, %+v", third, third.Refusal)
 	}
+	// Where commands write nothing is noted, whatever leads there.
+	inside := t.TempDir()
+	if err := os.Symlink(inside, inside+".link"); err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range []policy.Policy{
+		{Workspace: []string{inside}, Audit: []string{inside + ".link/audit"}},
+		{Workspace: []string{inside + ".link"}, Audit: []string{inside + "/audit"}},
+		{Workspace: []string{dir}, Files: policy.Files{Write: []string{inside}}, Audit: []string{inside + "/audit"}},
+	} {
+		p.Version, p.Workspace = policy.Version, append(p.Workspace, filepath.Join(dir, "missing"))
+		if _, err := sandbox.Open(t.Context(), p, nil); err == nil || !strings.Contains(err.Error(), "not noted") {
+			t.Errorf("%v", err)
+		}
+	}
+	if list, err := os.ReadDir(inside); err != nil || len(list) > 0 {
+		t.Errorf("%v, %v", list, err)
+	}
 	// What cannot be noted is said beside the refusal.
 	p.Audit = []string{filepath.Join(t.TempDir(), "missing", "audit")}
 	if _, err := sandbox.Open(t.Context(), p, nil); err == nil || !strings.Contains(err.Error(), "not noted") {
