@@ -30,6 +30,8 @@ class Server:
         self._pending: Dict[int, Tuple["asyncio.Future[Any]", Optional[Answer]]] = {}
         self._commands: Dict[str, Command] = {}
         self._lost: Optional[BaseException] = None
+        #: close was called.
+        self.closed = False
         self._sending = asyncio.Lock()
         self._reader = asyncio.ensure_future(self._read())
         #: What initialize answered: version, limits, what this host can do.
@@ -64,6 +66,9 @@ class Server:
 
     async def close(self) -> None:
         """Ends the program and everything that it holds, and waits until it is gone."""
+        self.closed = True
+        if self._lost is None:
+            self._lost = ConnectionLost("the server is closed")
         if self._process.stdin is not None:
             self._process.stdin.close()
         await self._process.wait()
@@ -78,7 +83,8 @@ class Server:
                     raise ConnectionLost("caisson serve has ended")
                 self._take(json.loads(line))
         except Exception as e:
-            self._lost = e if isinstance(e, ConnectionLost) else ConnectionLost(f"caisson serve: {e}")
+            if self._lost is None:
+                self._lost = e if isinstance(e, ConnectionLost) else ConnectionLost(f"caisson serve: {e}")
         for future, _ in self._pending.values():
             if not future.done():
                 future.set_exception(self._lost)
@@ -180,8 +186,9 @@ class Sandbox:
         await self.close()
 
     async def close(self) -> None:
-        """Ends everything in it, and waits until it is gone."""
-        if not self._closed:
+        """Ends everything in it, and waits until it is gone. A server that was
+        closed has taken it along."""
+        if not self._closed and not self._server.closed:
             self._closed = True
             await self._server.call("sandbox.close", {"sandbox": self.id})
 

@@ -9,7 +9,7 @@ import threading
 from typing import Any, Coroutine, Iterable, Iterator, Mapping, Optional, Sequence, Tuple, TypeVar, Union
 
 from . import aio
-from .protocol import Explanation, Grant, Outcome, Result
+from .protocol import ConnectionLost, Explanation, Grant, Outcome, Result
 
 T = TypeVar("T")
 
@@ -20,8 +20,15 @@ class _Loop:
         self._thread = threading.Thread(target=self._loop.run_forever, name="caisson", daemon=True)
         self._thread.start()
 
+        self._lock = threading.Lock()  # so that nothing is given to a loop that ends
+        self._over = False
+
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        with self._lock:
+            if self._over:
+                work.close()
+                raise ConnectionLost("the server is closed")
+            future = asyncio.run_coroutine_threadsafe(work, self._loop)
         try:
             return future.result()
         except BaseException:
@@ -29,6 +36,10 @@ class _Loop:
             raise
 
     def end(self) -> None:
+        with self._lock:
+            self._over = True
+        # What other threads wait for fails, since the server has ended.
+        asyncio.run_coroutine_threadsafe(_others(), self._loop).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
@@ -65,7 +76,7 @@ class Server:
         policy: Optional[Mapping[str, Any]] = None, reason: str = "",
     ) -> "Sandbox":
         opened = self._loop.run(self._server.open(workspace, flags=flags, grants=grants, policy=policy, reason=reason))
-        return Sandbox(self._loop, opened)
+        return Sandbox(self._loop, self._server, opened)
 
     def explain(self, workspace: Union[str, Sequence[str]], target: str, *, flags: Sequence[str] = (), grants: Iterable[Grant] = ()) -> Explanation:
         return self._loop.run(self._server.explain(workspace, target, flags=flags, grants=grants))
@@ -77,8 +88,8 @@ class Server:
 class Sandbox:
     """One open sandbox: one policy, one temporary directory, one loopback, many commands."""
 
-    def __init__(self, loop: _Loop, sandbox: aio.Sandbox):
-        self._loop, self._sandbox = loop, sandbox
+    def __init__(self, loop: _Loop, server: aio.Server, sandbox: aio.Sandbox):
+        self._loop, self._server, self._sandbox = loop, server, sandbox
         self.info, self.id = sandbox.info, sandbox.id
 
     def __enter__(self) -> "Sandbox":
@@ -88,7 +99,8 @@ class Sandbox:
         self.close()
 
     def close(self) -> None:
-        self._loop.run(self._sandbox.close())
+        if not self._server.closed:
+            self._loop.run(self._sandbox.close())
 
     def explain(self, target: str) -> Explanation:
         return self._loop.run(self._sandbox.explain(target))
@@ -146,6 +158,12 @@ class Command:
 
     def communicate(self, input: Optional[bytes] = None, max_output: int = 16 << 20) -> Result:
         return self._loop.run(self._command.communicate(input, max_output))
+
+
+async def _others() -> None:
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    if others:
+        await asyncio.wait(others)
 
 
 async def _next(pieces: Any) -> Tuple[str, bytes]:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import unittest
 
@@ -148,6 +149,43 @@ class Day(unittest.TestCase):
         while not all(gone(pid) for pid in pids):
             self.assertLess(time.monotonic(), end)
             time.sleep(0.01)
+
+    def test_closed(self) -> None:
+        server = caisson.Server(PROGRAM)
+        with server.open(directory()) as sandbox:
+            left = sandbox.start(["sleep", "1000"])
+            waiting: "list[BaseException]" = []
+
+            def wait() -> None:
+                try:
+                    left.wait()
+                except caisson.ConnectionLost as e:
+                    waiting.append(e)
+
+            thread = threading.Thread(target=wait)
+            thread.start()
+            server.close()
+            thread.join(60)
+            self.assertEqual(len(waiting), 1, "who waits is told of the end")
+            for act in (
+                lambda: server.open(directory()), lambda: server.plan(directory()), lambda: server.explain(directory(), "/etc"),
+                lambda: sandbox.run(["true"]), lambda: sandbox.start(["true"]), lambda: sandbox.explain("/etc"),
+                left.wait, lambda: left.signal("KILL"), lambda: left.write(b"x"), lambda: next(left.output()),
+            ):
+                with self.assertRaisesRegex(caisson.ConnectionLost, "closed"):
+                    act()
+            server.close()  # a second time
+        self.assertTrue(gone(left.pid))  # and the sandbox was closed with its server
+
+        async def life() -> None:
+            other = await aio.Server.start(PROGRAM)
+            async with await other.open(directory()) as box:
+                await other.close()
+                with self.assertRaisesRegex(caisson.ConnectionLost, "closed"):
+                    await box.run(["true"])
+                await other.close()
+
+        asyncio.run(life())
 
     def test_lost(self) -> None:
         """A server that is killed is an error, not a wait without end."""

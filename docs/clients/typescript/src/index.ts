@@ -182,6 +182,8 @@ export class Server {
   /** @internal */
   readonly commands = new Map<string, Command>();
   private lost: Error | undefined;
+  /** close was called. */
+  closed = false;
   private readonly ended: Promise<void>;
   private readonly child: ChildProcess;
 
@@ -189,7 +191,7 @@ export class Server {
     this.child = child;
     this.ended = new Promise((resolve) => {
       child.once("close", () => {
-        this.fail(new ConnectionLost("caisson serve has ended"));
+        this.fail(new ConnectionLost(this.closed ? "the server is closed" : "caisson serve has ended"));
         resolve();
       });
       child.once("error", (e) => {
@@ -228,6 +230,7 @@ export class Server {
 
   /** Ends the program and everything that it holds, and waits until it is gone. */
   async close(): Promise<void> {
+    this.closed = true;
     this.child.stdin!.end();
     await this.ended;
   }
@@ -320,7 +323,7 @@ export class Sandbox {
 
   /** Ends everything in it, and waits until it is gone. */
   async close(): Promise<void> {
-    if (this.closed) return;
+    if (this.closed || this.server.closed) return; // which has taken it along
     this.closed = true;
     await this.server.call("sandbox.close", { sandbox: this.id });
   }

@@ -121,6 +121,21 @@ test("a client that is killed leaves nothing", async () => {
   await eventually("all are gone", () => pids.every(gone));
 });
 
+test("a server that is closed is an error, and takes all along", async () => {
+  const server = await Server.start(program);
+  const sandbox = await server.open(directory());
+  const left = await sandbox.start(["sleep", "1000"]);
+  const waiting = assert.rejects(left.wait(), (e) => e instanceof ConnectionLost && /closed/.test(e.message));
+  await server.close();
+  await waiting;
+  assert.ok(gone(left.pid));
+  for (const act of [() => server.open(directory()), () => sandbox.run(["true"]), () => sandbox.explain("/etc"), () => left.signal("KILL")]) {
+    await assert.rejects(act, (e) => e instanceof ConnectionLost && /closed/.test(e.message));
+  }
+  await sandbox.close();
+  await server.close();
+});
+
 test("a server that is killed is an error", async () => {
   const server = await Server.start(program);
   const command = await (await server.open(directory())).start(["sleep", "1000"]);
