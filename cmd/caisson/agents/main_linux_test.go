@@ -20,7 +20,10 @@ import (
 	"github.com/caisson-sandbox/caisson/core/sandbox"
 )
 
-var update = flag.Bool("update", false, "write the golden files")
+var (
+	update = flag.Bool("update", false, "write the golden files")
+	judged = flag.String("conformance", "", "judge serve by the cases that match, of all that it can express; . is all")
+)
 
 // base is where the tests work: in no temporary directory, since commands have
 // private ones.

@@ -175,7 +175,7 @@ func (c *connection) startCommand(r request) (any, error) {
 	if gone {
 		cmd.abandon()
 		<-cmd.ended
-		return nil, ending()
+		return nil, c.ending()
 	}
 	// The client knows the command before it hears of it.
 	c.answer(r.ID, started{cmd.id, cmd.cmd.Pid()})

@@ -165,7 +165,7 @@ func (c *connection) openSandbox(r request) (any, error) {
 	if c.sandboxes == nil { // the client is gone
 		c.mu.Unlock()
 		_ = b.sandbox.Close() // nobody is left to be told
-		return nil, ending()
+		return nil, c.ending()
 	}
 	c.opened++
 	b.id = "s" + strconv.Itoa(c.opened)
@@ -198,14 +198,17 @@ func (c *connection) box(id string) (*box, error) {
 		return b, nil
 	}
 	if c.over {
-		return nil, ending()
+		return nil, c.ending()
 	}
 	return nil, diag.New(diag.RequestInvalid, "there is no open sandbox "+diag.Quote(id), "open one with sandbox.open")
 }
 
-// ending is what clients of a session are told at its end; the client of serve is
-// gone by then.
-func ending() error {
+// ending is what clients of a session are told at its end. The client of serve is
+// the end itself, and is told nothing.
+func (c *connection) ending() error {
+	if c.options.Held == nil {
+		return errLater
+	}
 	return diag.New(diag.SessionUnknown, "the session is ending", "start another one")
 }
 

@@ -323,6 +323,9 @@ func (c *connection) command(id string) (*command, error) {
 	if cmd, ok := c.commands[id]; ok {
 		return cmd, nil
 	}
+	if c.over {
+		return nil, c.ending()
+	}
 	return nil, diag.New(diag.RequestInvalid, "there is no command "+diag.Quote(id), "one is forgotten when it was waited for")
 }
 
@@ -340,7 +343,7 @@ func (c *connection) wait(r request) (any, error) {
 	select {
 	case <-cmd.drained:
 	case <-c.ctx.Done():
-		return nil, ending()
+		return nil, c.ending()
 	}
 	c.mu.Lock()
 	if _, known := c.commands[cmd.id]; known {
