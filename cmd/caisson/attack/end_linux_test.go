@@ -111,7 +111,7 @@ func warden(work, times string) int {
 		}
 		out.Close()
 		os.Remove(out.Name())
-		if left := await(10 * time.Second); left != "" {
+		if left := await(2 * time.Minute); left != "" {
 			fmt.Printf("LEFT: %s\n", left)
 			return 1
 		}
