@@ -37,7 +37,7 @@ func BenchmarkLaunch(b *testing.B) {
 
 func benchLaunch(b *testing.B, child, caisson, dir string) {
 	ctx := context.Background()
-	var plain, open, next, cli []time.Duration
+	var plain, open, next, cli, peer []time.Duration
 	take := func(into *[]time.Duration, f func() error) {
 		start := time.Now()
 		if err := f(); err != nil {
@@ -46,6 +46,7 @@ func benchLaunch(b *testing.B, child, caisson, dir string) {
 		*into = append(*into, time.Since(start))
 	}
 	spawn := spawner(b, dir, os.Environ())
+	bwrap := bubblewrap(dir)
 	for b.Loop() {
 		take(&plain, spawn(child))
 		var sb *sandbox.Sandbox
@@ -61,12 +62,33 @@ func benchLaunch(b *testing.B, child, caisson, dir string) {
 			b.Fatal(err)
 		}
 		take(&cli, spawn(caisson, "run", "-w", dir, "--", child))
+		if bwrap != nil {
+			take(&peer, spawn(bwrap[0], append(bwrap[1:], child)...))
+		}
 	}
 	b.ReportMetric(0, "ns/op")
 	b.ReportMetric(float64(median(plain).Microseconds()), "plain-µs")
 	b.ReportMetric(ratio(open, plain), "open+first/plain")
 	b.ReportMetric(ratio(next, plain), "next/plain")
 	b.ReportMetric(ratio(cli, plain), "cli/plain")
+	if bwrap != nil {
+		b.ReportMetric(ratio(peer, plain), "bwrap/plain")
+	}
+}
+
+// bubblewrap is a command line that has bubblewrap write in a directory alone
+// and have no network: what its users ask of it, and a part of what caisson
+// does. It is nil where bubblewrap is not installed or does not work.
+func bubblewrap(dir string) []string {
+	path, err := exec.LookPath("bwrap")
+	if err != nil {
+		return nil
+	}
+	line := []string{path, "--unshare-all", "--die-with-parent", "--new-session", "--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc", "--tmpfs", "/tmp", "--bind", dir, dir, "--"}
+	if exec.Command(path, append(line[1:], "/bin/true")...).Run() != nil {
+		return nil
+	}
+	return line
 }
 
 // BenchmarkListed measures a launch with the proxy of the mode allowlist against

@@ -21,19 +21,24 @@ import (
 const (
 	wardenName = "warden" // BASE LAUNCHES SEED: has a soaker run and sees what outlives it
 	soakerName = "soaker" // BASE LAUNCHES SEED: launches, kills and measures
+	crowdName  = "crowd"  // BASE SANDBOXES SEED: has holders hold that many together
+	holderName = "holder" // BASE SANDBOXES FIRST: holds sandboxes open
 )
 
 // ordinary is a user and group that no host has.
 const ordinary = 12345
 
-var launches = flag.Int("launches", 200, "sandboxes to launch as each user")
+var (
+	launches = flag.Int("launches", 200, "sandboxes to launch as each user")
+	alive    = flag.Int("alive", 40, "sandboxes to hold open at once as each user")
+)
 
 func TestMain(m *testing.M) {
 	switch name := filepath.Base(os.Args[0]); name {
 	case "caisson":
 		os.Exit(cli.Main(os.Args[1:]))
-	case wardenName, soakerName:
-		role := map[string]func(string, int, uint64) error{wardenName: warden, soakerName: soaker}[name]
+	case wardenName, soakerName, crowdName, holderName:
+		role := map[string]func(string, int, uint64) error{wardenName: warden, soakerName: soaker, crowdName: crowd, holderName: holder}[name]
 		n, err := strconv.Atoi(os.Args[2])
 		if err == nil {
 			var seed uint64
@@ -42,7 +47,7 @@ func TestMain(m *testing.M) {
 			}
 		}
 		if err != nil {
-			fmt.Println(err)
+			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
 		os.Exit(0)
@@ -53,21 +58,29 @@ func TestMain(m *testing.M) {
 // TestSoak launches sandboxes by the library and by the command line, kills one
 // in fifty of them at any moment of theirs, and requires that nothing grew from
 // the first hundreds to the last, and that nothing is left.
-func TestSoak(t *testing.T) {
-	t.Parallel()
-	soak(t, os.Geteuid())
-}
+func TestSoak(t *testing.T) { asEachUser(t, wardenName, *launches) }
 
-// TestSoakAsOrdinaryUser does so without privileges.
-func TestSoakAsOrdinaryUser(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("the other test runs as an ordinary user already")
+// TestAlive holds many sandboxes open at once. All of them must hold, and
+// nothing may be left of them.
+func TestAlive(t *testing.T) { asEachUser(t, crowdName, *alive) }
+
+// asEachUser runs a role as the user of the tests and, where that is root, as an
+// ordinary one.
+func asEachUser(t *testing.T, role string, n int) {
+	t.Parallel()
+	users := map[string]int{"caller": os.Geteuid()}
+	if os.Geteuid() == 0 {
+		users["ordinary"] = ordinary
 	}
-	t.Parallel()
-	soak(t, ordinary)
+	for name, user := range users {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			runRole(t, user, role, n)
+		})
+	}
 }
 
-func soak(t *testing.T, user int) {
+func runRole(t *testing.T, user int, role string, n int) {
 	parent := "/var" // in no temporary directory: commands have private ones
 	if os.Geteuid() != 0 {
 		parent, _ = os.UserHomeDir()
@@ -107,7 +120,7 @@ func soak(t *testing.T, user int) {
 	if text, err := run("caisson", "doctor", "--facts-only"); err != nil {
 		t.Skipf("this host cannot uphold the standard contract: %v: %s", err, text)
 	}
-	text, err := run(wardenName, base, strconv.Itoa(*launches), strconv.FormatInt(int64(os.Getpid()), 10))
+	text, err := run(role, base, strconv.Itoa(n), strconv.FormatInt(int64(os.Getpid()), 10))
 	if err != nil {
 		t.Errorf("%v\n%s", err, text)
 	} else {

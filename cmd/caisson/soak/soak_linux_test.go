@@ -37,6 +37,12 @@ func warden(base string, launches int, seed uint64) error {
 	if err := cmd.Start(); err != nil {
 		return err
 	}
+	return outlived(map[int]bool{cmd.Process.Pid: true})
+}
+
+// outlived waits for the processes given, which must end well, and for all that
+// they leave, which must end too.
+func outlived(running map[int]bool) error {
 	orphans := 0
 	var until time.Time
 	for {
@@ -48,10 +54,12 @@ func warden(base string, launches int, seed uint64) error {
 			return nil
 		case err != nil && err != unix.EINTR:
 			return err
-		case pid == cmd.Process.Pid && status != 0:
-			return fmt.Errorf("the soaker ended with %#x", status)
-		case pid == cmd.Process.Pid:
-			until = time.Now().Add(patience)
+		case running[pid] && status != 0:
+			return fmt.Errorf("who launched ended with %#x", status)
+		case running[pid]:
+			if delete(running, pid); len(running) == 0 {
+				until = time.Now().Add(patience)
+			}
 		case pid > 0:
 			orphans++
 		case !until.IsZero() && time.Now().After(until):
