@@ -36,11 +36,11 @@ func (s *Sandbox) Start(ctx context.Context, c Command) (*Process, error) {
 		s.mu.Unlock()
 		return nil, lessUnsupported()
 	}
-	s.running.Add(1)
+	s.running.begin()
 	s.mu.Unlock()
 	p, err := s.startFiles(ctx, c)
 	if err != nil {
-		s.running.Done()
+		s.running.end()
 		return nil, err
 	}
 	return p, nil

@@ -55,7 +55,7 @@ func (p *Process) Wait() (Status, error) {
 // reap waits for the command whether or not anyone calls Wait: process 1
 // cannot end while a command that entered is not reaped.
 func (p *Process) reap() {
-	defer p.sandbox.running.Done()
+	defer p.sandbox.running.end()
 	p.sandbox.sweep()
 	for {
 		var info unix.Siginfo

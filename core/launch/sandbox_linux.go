@@ -49,7 +49,7 @@ type Sandbox struct {
 	kin     kin
 	mu      sync.Mutex
 	closed  bool
-	running sync.WaitGroup // commands that are not reaped
+	running commands       // that are not reaped
 	serving sync.WaitGroup // brokers whose filter has tasks left
 }
 

@@ -175,13 +175,18 @@ func (w *watch) arm() bool {
 	return !w.ended && w.inotify.SetReadDeadline(deadline) == nil
 }
 
+// poll looks again and again while something is alive in the sandbox that could
+// make or use what is found. A thousand idle sandboxes would keep every processor
+// busy otherwise, and more than a hundred of one user find no notification left.
 func (w *watch) poll() {
 	tick := time.NewTicker(pollInterval)
 	defer tick.Stop()
 	for {
 		select {
 		case <-tick.C:
-			w.look()
+			if !w.sandbox.idle() {
+				w.look()
+			}
 		case <-w.stop:
 			return
 		}
