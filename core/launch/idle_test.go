@@ -34,7 +34,7 @@ func TestIdle(t *testing.T) {
 	defer out.Close()
 	// The second one outlives the command, until it reads the end of the pipe.
 	p, err := s.Start(context.Background(), Command{
-		Path: "/bin/sh", Args: []string{"sh", "-c", "read line; (cat >/dev/null) <&0 & exit 0"},
+		Path: "/bin/sh", Args: []string{"sh", "-c", "read line; exec 3<&0; cat <&3 >/dev/null & exit 0"},
 		Env: []string{"PATH=/usr/bin:/bin"}, Dir: "/", Files: []*os.File{in, nil, nil},
 	})
 	if err != nil {

@@ -86,10 +86,12 @@ func holder(base string, n int, first uint64) error {
 	if err := r.openAll(1, outside); err != nil { // what a first sandbox leaves is no growth
 		return err
 	}
-	before, err := r.settle(nil)
+	one := &run{base: base, works: r.works[:1]}
+	before, err := one.settle(nil)
 	if err != nil {
 		return err
 	}
+	begin := time.Now()
 	boxes := make([]*sandbox.Sandbox, n)
 	err = together(n, func(i int) (err error) {
 		if boxes[i], err = sandbox.Open(context.Background(), policy.Standard(r.works[i]), nil); err == nil {
@@ -100,13 +102,14 @@ func holder(base string, n int, first uint64) error {
 	if err != nil {
 		return err
 	}
+	opened := time.Since(begin)
 	full, err := r.take()
 	if err != nil {
 		return err
 	}
 	processes, memory := helpers()
-	fmt.Printf("each of %d idle: %.1f processes, %.0f kB in them, %.0f kB in the caller, %.1f descriptors\n", n,
-		float64(processes)/float64(n), float64(memory)/float64(n)/1e3, (float64(full.resident)-float64(before.resident))/float64(n)/1e3,
+	fmt.Printf("each of %d: open after %.0f ms, idle with %.1f processes, %.0f kB in them, %.0f kB in the caller, %.1f descriptors\n", n,
+		opened.Seconds()*1000/float64(n), float64(processes)/float64(n), float64(memory)/float64(n)/1e3, (float64(full.resident)-float64(before.resident))/float64(n)/1e3,
 		float64(full.descriptors-before.descriptors)/float64(n))
 	if _, err := io.Copy(io.Discard, os.Stdin); err != nil {
 		return err
@@ -117,7 +120,7 @@ func holder(base string, n int, first uint64) error {
 	if err != nil {
 		return err
 	}
-	after, err := r.settle(before)
+	after, err := one.settle(before)
 	if err != nil {
 		return err
 	}

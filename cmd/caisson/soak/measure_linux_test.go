@@ -67,11 +67,15 @@ func (r *run) take() (*measure, error) {
 	return m, nil
 }
 
-// list adds the files below a directory, which others may be removing.
+// list adds the files below a directory, which others may be removing. Stores
+// for caches are left out: each workspace has one, and there is a bound to them.
 func (m *measure) list(dir string) error {
-	return filepath.WalkDir(dir, func(name string, _ fs.DirEntry, err error) error {
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	return filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil && !errors.Is(err, fs.ErrNotExist):
 			return err
+		case err == nil && d.IsDir() && strings.HasSuffix(name, "/caisson/caches"):
+			return fs.SkipDir
 		}
 		m.files[name] = true
 		return nil
