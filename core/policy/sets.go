@@ -105,6 +105,10 @@ func editorControl() []Member {
 		{Path: ".envrc", What: "run by direnv when a shell enters the directory", Absent: HoldQuarantine},
 		{Path: ".vscode", What: "tasks, launch commands and settings of Visual Studio Code that name programs", Absent: HoldQuarantine},
 		{Path: ".idea", What: "run configurations and external tools of JetBrains editors", Absent: HoldQuarantine},
+		{Path: ".zed", What: "settings and tasks of Zed that name programs", Absent: HoldQuarantine},
+		{Path: ".helix", What: "settings of Helix that name language servers", Absent: HoldQuarantine},
+		{Path: ".devcontainer", What: "commands that editors run on the host when they open a development container", Absent: HoldQuarantine},
+		{Path: ".devcontainer.json", What: "likewise", Absent: HoldQuarantine},
 	}
 	for _, name := range []string{
 		".bashrc", ".bash_profile", ".bash_login", ".bash_logout", ".bash_aliases", ".profile",

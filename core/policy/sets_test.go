@@ -79,7 +79,7 @@ func TestControlSets(t *testing.T) {
 	t.Parallel()
 	for name, want := range map[string]map[string]Hold{
 		"@repo-control":   {".git": HoldLink, "HEAD": HoldQuarantine, ".gitmodules": HoldReport, ".git/hooks": HoldDir, ".git/config": HoldNone},
-		"@editor-control": {".envrc": HoldQuarantine, ".vscode": HoldQuarantine, ".idea": HoldQuarantine, ".bashrc": HoldQuarantine, ".zshenv": HoldQuarantine},
+		"@editor-control": {".envrc": HoldQuarantine, ".vscode": HoldQuarantine, ".idea": HoldQuarantine, ".zed": HoldQuarantine, ".helix": HoldQuarantine, ".devcontainer": HoldQuarantine, ".devcontainer.json": HoldQuarantine, ".bashrc": HoldQuarantine, ".zshenv": HoldQuarantine},
 		"@agent-control":  {".mcp.json": HoldDir, ".caisson.toml": HoldDir, ".claude": HoldDir, ".codex": HoldDir, ".cursor": HoldDir},
 	} {
 		set, _ := setNamed(name)

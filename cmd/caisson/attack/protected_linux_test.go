@@ -271,6 +271,8 @@ func protectedAttacks() []attack {
 		protected("vscode-present", "write an existing .vscode/tasks.json", ".vscode", with(".vscode/tasks.json"), func() error { return put(".vscode/tasks.json") }),
 		protected("envrc-present", "write an existing .envrc", ".envrc", with(".envrc"), func() error { return put(".envrc") }),
 		protected("vscode-absent", "make .vscode/tasks.json", ".vscode", nil, func() error { return put(".vscode/tasks.json") }),
+		protected("zed-absent", "make .zed/settings.json", ".zed", nil, func() error { return put(".zed/settings.json") }),
+		protected("devcontainer-absent", "make .devcontainer/devcontainer.json", ".devcontainer", nil, func() error { return put(".devcontainer/devcontainer.json") }),
 		protected("idea-absent", "make .idea/workspace.xml", ".idea", nil, func() error { return put(".idea/workspace.xml") }),
 		protected("envrc-absent", "make .envrc", ".envrc", nil, func() error { return put(".envrc") }),
 		protected("envrc-link", "make .envrc a link", ".envrc", nil, func() error { return os.Symlink("/etc/passwd", ".envrc") }),
