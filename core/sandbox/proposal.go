@@ -8,8 +8,8 @@ import (
 	"strings"
 
 	"github.com/caisson-sandbox/caisson/core/diag"
-	"github.com/caisson-sandbox/caisson/core/hostrule"
 	"github.com/caisson-sandbox/caisson/core/policy"
+	"github.com/caisson-sandbox/caisson/core/policy/marks"
 )
 
 // Proposal is what would have to be allowed so that what was denied is not. It
@@ -46,7 +46,7 @@ func Propose(list []Denial, more int) Proposal {
 		i := slices.IndexFunc(p.Grants, func(have Proposed) bool { return have.Kind == d.Grant.Kind && have.Value == d.Grant.Value })
 		if i < 0 {
 			i = len(p.Grants)
-			p.Grants = append(p.Grants, Proposed{Grant: *d.Grant, Mark: markOf(*d.Grant)})
+			p.Grants = append(p.Grants, Proposed{Grant: *d.Grant, Mark: marks.Of(*d.Grant)})
 		}
 		if len(p.Grants[i].Tried) < maxTried {
 			p.Grants[i].Tried = append(p.Grants[i].Tried, strings.TrimPrefix(d.String(), "denied: "))
@@ -67,73 +67,7 @@ func (d Denial) Mark() string {
 	if d.Grant == nil {
 		return ""
 	}
-	return markOf(*d.Grant)
-}
-
-// markOf says what is given away with grants that undo a protection. There is
-// one mark for each kind of grant.
-func markOf(g diag.Grant) string {
-	switch {
-	case g.Kind == diag.GrantShow:
-		return "HIDDEN: this lets commands read what is hidden from them, such as keys and passwords"
-	case g.Kind == diag.GrantUnprotect:
-		return "PROTECTED: what commands write there may run as you, outside the sandbox"
-	case g.Kind == diag.GrantUnix:
-		return "SOCKET: whoever answers there acts for the commands, outside the sandbox"
-	case g.Kind == diag.GrantWrite && runsOutside(g.Value):
-		return "STARTED OUTSIDE: programs, settings or start-up files lie there, which run as you or as the system, outside the sandbox"
-	case g.Kind == diag.GrantHost && !public(g.Value):
-		return "NOT PUBLIC: a machine near this one, the host itself, or a service that hands out the machine's credentials"
-	}
-	return ""
-}
-
-// runsOutside reports whether a path looks like one that programs, settings or
-// what starts by itself lie in, on any system: there is no list of all of them,
-// and a mark too many costs a look.
-func runsOutside(path string) bool {
-	parts := strings.FieldsFunc(strings.ToLower(path), func(r rune) bool { return r == '/' || r == '\\' })
-	if len(parts) > 0 && strings.HasSuffix(parts[0], ":") {
-		parts = parts[1:]
-	}
-	if len(parts) > 0 && slices.Contains([]string{
-		"applications", "boot", "dev", "etc", "lib", "lib32", "lib64", "libx32", "nix", "opt", "private", "program files",
-		"program files (x86)", "programdata", "run", "snap", "system", "usr", "var", "windows",
-	}, parts[0]) {
-		return true
-	}
-	controls := startedNames()
-	return slices.ContainsFunc(parts, func(part string) bool {
-		return slices.Contains(controls, part) || part[0] == '.' && (strings.HasSuffix(part, "rc") || strings.Contains(part, "profile"))
-	})
-}
-
-// startedNames are names of directories and files that hold such things
-// wherever they lie: those that a writable root protects, and of homes.
-func startedNames() []string {
-	names := []string{
-		"bin", "sbin", "library", "appdata", ".config", ".local", ".ssh", ".gnupg", ".git", ".gitconfig", ".cargo", ".rustup",
-		".vim", ".emacs", ".emacs.d", ".tmux.conf", ".pam_environment", ".xsession", ".docker", ".kube", ".npm", ".nvm", ".pyenv",
-	}
-	for _, set := range policy.Sets() {
-		for _, m := range set.Members {
-			if !strings.ContainsAny(m.Path, "/*$~") && !m.Computed {
-				names = append(names, m.Path)
-			}
-		}
-	}
-	return names
-}
-
-// public reports whether a rule for a host leads to the public network alone.
-// The address of a name is looked at when it is asked for.
-func public(rule string) bool {
-	h, _, err := hostrule.ParseTarget(rule)
-	if err != nil {
-		return false
-	}
-	addr, literal := h.Addr()
-	return !literal || hostrule.Public(addr)
+	return marks.Of(*d.Grant)
 }
 
 func (p Proposed) key() string {

@@ -17,6 +17,7 @@ import (
 	"github.com/caisson-sandbox/caisson/core/diag"
 	"github.com/caisson-sandbox/caisson/core/internal/strict"
 	"github.com/caisson-sandbox/caisson/core/policy"
+	"github.com/caisson-sandbox/caisson/core/policy/marks"
 )
 
 // Imported is what the settings of a tool come to.
@@ -188,7 +189,32 @@ func (r *reader) setHost(n *strict.Node, setting, host string) {
 	}
 }
 
-// TOML writes the policy, with what was lost in comments.
+// Mark says why a person should look twice at the value, "" for nothing.
+func (v Value) Mark() string {
+	kinds := map[string]diag.GrantKind{
+		"files.write": diag.GrantWrite, "files.show": diag.GrantShow, "files.unprotect": diag.GrantUnprotect,
+		"network.allow": diag.GrantHost, "network.unix": diag.GrantUnix,
+	}
+	kind, ok := kinds[v.Setting]
+	switch {
+	case v.Setting == "network.mode" && v.Value == string(policy.Online):
+		return "ONLINE: what commands can read they can send to anybody, and servers of this host are reached"
+	case !ok:
+		return ""
+	}
+	return marks.Of(diag.NewGrant(kind, v.Value))
+}
+
+// marked is the comment that stands before a value, with an indent.
+func (v Value) marked(indent string) string {
+	if mark := v.Mark(); mark != "" {
+		return indent + "# !!! " + mark + ".\n"
+	}
+	return ""
+}
+
+// TOML writes the policy, with what was lost in comments. What opens much is
+// marked: the settings may be those of a checkout.
 func (i Imported) TOML() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "version = %d\n", policy.Version)
@@ -227,7 +253,7 @@ func (i Imported) writeTable(b *strings.Builder, table string) {
 		case "network.mode", "env.inherit":
 			for _, v := range i.Values {
 				if v.Setting == setting {
-					fmt.Fprintf(b, "%s = %s # %s\n", key, quoted(v.Value), v.From)
+					fmt.Fprintf(b, "%s%s = %s # %s\n", v.marked(""), key, quoted(v.Value), v.From)
 				}
 			}
 			continue
@@ -249,7 +275,7 @@ func (i Imported) writeTable(b *strings.Builder, table string) {
 				fmt.Fprintf(b, " %s = %s ", quoted(name), quoted(value))
 				first = false
 			default:
-				fmt.Fprintf(b, "  %s, # %s\n", quoted(v.Value), v.From)
+				fmt.Fprintf(b, "%s  %s, # %s\n", v.marked("  "), quoted(v.Value), v.From)
 			}
 		}
 		b.WriteString(end)

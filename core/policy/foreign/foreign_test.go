@@ -115,6 +115,31 @@ func TestRead(t *testing.T) {
 	}
 }
 
+// TestMarked: what the settings of a checkout could open stands behind a mark, and
+// what is met every day does not.
+func TestMarked(t *testing.T) {
+	t.Parallel()
+	got, err := Read("srt", "f", []byte(`{"network": {"allowedDomains": ["*", "169.254.169.254", "example.org"], "allowUnixSockets": ["/run/agent.sock"]},
+"filesystem": {"allowWrite": ["/srv/out", "~/.bashrc"]}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	online, err := Read("codex", "f", []byte("sandbox_mode = \"workspace-write\"\nsandbox_workspace_write.network_access = true\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(got.TOML()+online.TOML(), "\n")
+	for value, want := range map[string]bool{
+		`  "*",`: true, `  "169.254.169.254",`: true, `  "example.org",`: false, `  "/run/agent.sock",`: true, `  "/srv/out",`: false, `  "~/.bashrc",`: true,
+		`mode = "allowlist"`: false, `mode = "online"`: true,
+	} {
+		i := slices.IndexFunc(lines, func(line string) bool { return strings.HasPrefix(line, value+" #") })
+		if i < 1 || strings.Contains(lines[i-1], "# !!! ") != want {
+			t.Errorf("%s: %d\n%s", value, i, strings.Join(lines, "\n"))
+		}
+	}
+}
+
 // TestReadRefuses names file, line and key.
 func TestReadRefuses(t *testing.T) {
 	t.Parallel()
