@@ -131,40 +131,24 @@ func alternatives(letters, marks string) string {
 	return "(" + strings.Join(list, "|") + ")"
 }
 
-// maxForms bounds the case variants of one letter with marks. Nobody writes so
-// many marks on one; such a letter is matched as it is written.
+// maxForms bounds the spellings of one letter with marks. Nobody writes so many
+// marks on one; for such a letter anything is matched.
 const maxForms = 256
 
-// cased returns a text in every combination of cases.
-func cased(text string) []string {
-	forms := []string{""}
-	for _, r := range text {
-		var next []string
-		for _, f := range forms {
-			for _, o := range orbit(r) {
-				next = append(next, f+string(o))
-			}
-		}
-		if forms = next; len(forms) > maxForms {
-			return nil
-		}
-	}
-	return forms
-}
+// maxComposed is the most characters that one decomposes to canonically.
+const maxComposed = 4
 
-// spelled matches one letter with its marks, in every case and normal form.
+// spelled matches one letter with its marks, in every case and with all that
+// Unicode calls canonically equivalent.
 func spelled(letter string) string {
-	forms := append([]string{letter}, cased(norm.NFC.String(letter))...)
-	forms = append(forms, cased(norm.NFD.String(letter))...)
-	var all []string
-	for _, f := range forms {
-		all = append(all, f, norm.NFC.String(f), norm.NFD.String(f))
+	all := equivalents(letter)
+	if len(all) > maxForms {
+		return "[^/]*"
 	}
-	slices.Sort(all)
-	all = slices.Compact(all)
 	if len(all) == 1 {
 		return quoted(all[0])
 	}
+	slices.Sort(all)
 	if slices.ContainsFunc(all, func(s string) bool { return len(s) != 1 }) {
 		for i, s := range all {
 			all[i] = quoted(s)
@@ -172,6 +156,70 @@ func spelled(letter string) string {
 		return "(" + strings.Join(all, "|") + ")"
 	}
 	return "[" + strings.Join(all, "") + "]"
+}
+
+// equivalents returns every text that a volume takes for one letter with its
+// marks, or more than maxForms where there are that many.
+func equivalents(letter string) []string {
+	var all []string
+	take := func(text string) {
+		if !slices.Contains(all, text) {
+			all = append(all, text)
+		}
+	}
+	take(letter)
+	take(norm.NFD.String(letter))
+	one := composed(letter)
+	for i := 0; i < len(all) && len(all) <= maxForms; i++ {
+		take(norm.NFD.String(all[i]))
+		text := []rune(all[i])
+		for n := range text {
+			with := func(length int, by ...rune) {
+				take(string(slices.Concat(text[:n], by, text[n+length:])))
+			}
+			for _, r := range orbit(text[n]) {
+				with(1, r)
+			}
+			if n+1 < len(text) && swappable(text[n], text[n+1]) {
+				with(2, text[n+1], text[n])
+			}
+			for length := 1; length <= maxComposed && n+length <= len(text); length++ {
+				part := string(text[n : n+length])
+				with(length, []rune(norm.NFC.String(part))...)
+				for _, r := range one[norm.NFD.String(part)] {
+					with(length, r)
+				}
+			}
+		}
+	}
+	return all
+}
+
+// swappable reports whether two neighbours are marks that may stand in either
+// order, see the canonical ordering algorithm of Unicode.
+func swappable(a, b rune) bool {
+	class := func(r rune) uint8 { return norm.NFD.PropertiesString(string(r)).CCC() }
+	return class(a) != 0 && class(b) != 0 && class(a) != class(b)
+}
+
+// composed returns the characters that NFC never leaves in a text, by what they
+// decompose to, as far as they may stand in a spelling of the letter.
+func composed(letter string) map[string][]rune {
+	if len(letter) == 1 && !strings.Contains(";`", letter) {
+		return nil // no other ASCII character has one that differs by more than case
+	}
+	list := map[string][]rune{}
+	for _, span := range [...][2]rune{
+		{0x340, 0x387}, {0x958, 0x95f}, {0x9dc, 0x9df}, {0xa33, 0xa5e}, {0xb5c, 0xb5d}, {0xf43, 0xfb9}, {0x1f71, 0x2001}, {0x2126, 0x212b},
+		{0x2329, 0x232a}, {0x2adc, 0x2adc}, {0xf900, 0xfad9}, {0xfb1d, 0xfb4e}, {0x1d15e, 0x1d164}, {0x1d1bb, 0x1d1c0}, {0x2f800, 0x2fa1d},
+	} {
+		for r := span[0]; r <= span[1]; r++ {
+			if s := string(r); norm.NFC.String(s) != s {
+				list[norm.NFD.String(s)] = append(list[norm.NFD.String(s)], r)
+			}
+		}
+	}
+	return list
 }
 
 // orbit returns the runes that equal r but for case.

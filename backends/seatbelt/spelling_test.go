@@ -4,8 +4,10 @@ package seatbelt
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
+	"unicode"
 
 	"golang.org/x/text/unicode/norm"
 )
@@ -30,6 +32,13 @@ func TestSpellings(t *testing.T) {
 		{"S\u00df0", []string{"sss0", "s\u00df0", "\u00dfs0", "SSS0"}, []string{"ss0", "\u00df\u00df0"}},
 		{"sssst", []string{"\u00df\u00dft", "s\u00dfs\u0074", "ss\u00dft", "sss\ufb05"}, []string{"ssst"}},
 		{"ssssssss", []string{"\u00df\u00df\u00df\u00df", "SSSSSSSS"}, []string{"sx"}},
+		{"A\u0343", []string{"a\u0343", "a\u0313", "A\u0313"}, []string{"a"}},
+		{"\u01d6", []string{"u\u0308\u0304", "\u00fc\u0304", "\u00dc\u0304", "\u01d5"}, []string{"u\u0304\u0308", "\u00fc"}},
+		{"e\u0323\u0301", []string{"e\u0301\u0323", "\u1eb9\u0301", "\u00e9\u0323", "\u1eb8\u0341"}, []string{"\u00e9"}},
+		{"\u03ac;", []string{"\u1f71\u037e", "\u1fbb;"}, []string{"\u03b1;"}},
+		{"\u0915\u093c", []string{"\u0958"}, []string{"\u0915"}},
+		{"\u8c48", []string{"\uf900"}, []string{"\u8c49"}},
+		{"a\u0300\u0323\u0327\u0328\u0334x", []string{"A\u0334\u0328\u0327\u0323\u0300X"}, []string{"x\u0300y"}},
 		{`a"b`, []string{`a"b`, `A"B`}, []string{"ab"}},
 	} {
 		pattern := regexp.MustCompile("^(?:" + spellings(c.name) + ")$")
@@ -42,6 +51,24 @@ func TestSpellings(t *testing.T) {
 			if pattern.MatchString(s) {
 				t.Errorf("%s: %s matches %q", c.name, pattern, s)
 			}
+		}
+	}
+}
+
+// TestComposed looks at all characters for those that NFC leaves in no text.
+func TestComposed(t *testing.T) {
+	t.Parallel()
+	listed := composed("\u00e9")
+	for r := rune(0); r <= unicode.MaxRune; r++ {
+		s := string(r)
+		if nfd := norm.NFD.String(s); len([]rune(nfd)) > maxComposed {
+			t.Errorf("%q decomposes to %q", s, nfd)
+		}
+		if nfd := norm.NFD.String(s); norm.NFC.String(s) != s && !slices.Contains(listed[nfd], r) {
+			t.Errorf("%q of %q is not listed", s, nfd)
+		}
+		if nfd := norm.NFD.String(s); nfd != s && len(nfd) == 1 && len(orbit(rune(nfd[0]))) < 3 && !strings.Contains(";`", nfd) {
+			t.Errorf("%q has %q", nfd, s)
 		}
 	}
 }
