@@ -88,15 +88,21 @@ func (s *Sandbox) environ(dir string) []string {
 // edited applies the plan's changes to a copy of an environment, and those that
 // name a proxy outside.
 func (s *Sandbox) edited(env []string) []string {
-	env = slices.Clone(env)
-	for _, e := range slices.Concat(s.prepared.Plan.Env, s.outsideEnv) {
-		if e.Unset {
-			env = unset(env, e.Name)
-		} else {
-			env = set(env, e.Name, e.Value)
+	edits := slices.Concat(s.prepared.Plan.Env, s.outsideEnv)
+	edited := make([]string, 0, len(env)+len(edits))
+	for _, v := range env {
+		name, _, set := strings.Cut(v, "=")
+		if !set || !slices.ContainsFunc(edits, func(e plan.EnvEdit) bool { return e.Name == name }) {
+			edited = append(edited, v)
 		}
 	}
-	return env
+	for i, e := range edits { // the last one of a name counts
+		again := slices.ContainsFunc(edits[i+1:], func(later plan.EnvEdit) bool { return later.Name == e.Name })
+		if !e.Unset && !again {
+			edited = append(edited, e.Name+"="+e.Value)
+		}
+	}
+	return edited
 }
 
 func set(env []string, name, value string) []string {

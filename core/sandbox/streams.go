@@ -39,7 +39,7 @@ func (c *Cmd) files() ([]*os.File, error) {
 		return nil, err
 	}
 	stderr := stdout
-	if c.Stderr == nil || !same(c.Stdout, c.Stderr) {
+	if (c.Stdout != nil || c.Stderr != nil) && (c.Stderr == nil || !same(c.Stdout, c.Stderr)) {
 		if stderr, err = c.output(c.Stderr); err != nil {
 			return nil, err
 		}

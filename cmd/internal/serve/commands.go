@@ -193,7 +193,9 @@ func (c *connection) launch(b *box, p *startParams, files []*os.File) (*command,
 	inside, err := cmd.connect(p, files)
 	if err == nil {
 		cmd.cmd.Dir = b.dirOf(p)
-		cmd.cmd.Env = b.environ(cmd.cmd, p)
+		if p.Environ != nil || len(p.Env) > 0 { // else it is that of the sandbox
+			cmd.cmd.Env = b.environ(cmd.cmd, p)
+		}
 		cmd.cmd.ReadOnly, cmd.cmd.Protect, cmd.cmd.Hide = p.ReadOnly, p.Protect, p.Hide
 		err = cmd.cmd.Start()
 	}
