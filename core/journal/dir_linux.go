@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -24,8 +25,9 @@ const lockMode = 0o200
 
 // Dir is the open journal. It is for one goroutine at a time.
 type Dir struct {
-	file *os.File
-	lock int // descriptor of the lock file
+	file   *os.File
+	lock   int      // descriptor of the lock file
+	spares []string // as List saw them, while the journal is locked
 }
 
 // Open opens the journal of a state directory and makes what is missing.
@@ -91,7 +93,10 @@ func (d *Dir) Lock() error {
 
 // Unlock gives the lock back. Closing would not do it while another process
 // has the same open lock file.
-func (d *Dir) Unlock() { _ = unix.Flock(d.lock, unix.LOCK_UN) }
+func (d *Dir) Unlock() {
+	d.spares = nil
+	_ = unix.Flock(d.lock, unix.LOCK_UN)
+}
 
 // Close closes both descriptors.
 func (d *Dir) Close() {
@@ -102,7 +107,7 @@ func (d *Dir) Close() {
 // StateDir is the directory of caisson's state that the journal is in.
 func (d *Dir) StateDir() string { return filepath.Dir(d.file.Name()) }
 
-// List returns the names in the journal but that of the lock.
+// List returns the names in the journal but those of the lock and of spares.
 func (d *Dir) List() ([]string, error) {
 	if _, err := d.file.Seek(0, io.SeekStart); err != nil {
 		return nil, err
@@ -111,9 +116,14 @@ func (d *Dir) List() ([]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list %s: %w", d.file.Name(), err)
 	}
+	d.spares = nil
 	rest := names[:0]
 	for _, n := range names {
-		if n != lockName {
+		switch {
+		case n == lockName:
+		case strings.HasPrefix(n, sparePrefix):
+			d.spares = append(d.spares, n)
+		default:
 			rest = append(rest, n)
 		}
 	}
@@ -128,6 +138,9 @@ func (d *Dir) Begin(r Record) (fd int, err error) {
 
 // write makes a record and takes a share of its lock.
 func (d *Dir) write(name string, text []byte) (fd int, err error) {
+	if fd = d.reuse(name, text); fd >= 0 {
+		return fd, nil
+	}
 	fd, err = unix.Openat(d.FD(), name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_CLOEXEC, lockMode)
 	if err != nil {
 		return -1, fmt.Errorf("make a record: %w", err)

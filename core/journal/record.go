@@ -10,8 +10,8 @@
 // directory of the user that has the same path is never taken for ours; its
 // content says where the placeholder is. Every sandbox that relies on a
 // placeholder holds a shared lock on its record: the one that gets the lock
-// for itself alone is the last one and removes both. One more lock orders all
-// making and removing.
+// for itself alone is the last one and removes both; the file of the record
+// stays as a spare for a later one. One more lock orders all making and removing.
 //
 // A sandbox that moves names away when they appear has a record of these names
 // as well, locked the same way, by which what it left when it was killed is

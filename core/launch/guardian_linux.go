@@ -119,15 +119,15 @@ func (h *holds) guardianProgram() *program {
 	g.call("note the end", unix.SYS_WRITE, num(guardRecord), g.bytes([]byte(journal.Ended)), num(len(journal.Ended))).with(flagIgnore)
 	g.call("lock the journal", unix.SYS_FLOCK, num(guardLock), num(unix.LOCK_EX)).with(flagRetry)
 	for i := len(h.list) - 1; i >= 0; i-- { // what was made inside another goes first
-		g.remove(h.list[i], guardFirst+3*i, guardFirst+3*i+1)
+		g.remove(h.list[i], guardFirst+3*i, guardFirst+3*i+1, journal.SpareName(i))
 	}
 	g.call("end", unix.SYS_EXIT_GROUP, num(0))
 	return g
 }
 
 // remove adds the removal of one placeholder, unless another sandbox holds its
-// record, and of the record. A path that is something else by now is left.
-func (g *program) remove(one *hold, lock, parent int) {
+// record, and the end of the record. A path that is something else by now is left.
+func (g *program) remove(one *hold, lock, parent int, spare string) {
 	var skip, gone []int // entries that jump behind all, and to the removal of the record
 	orElse := func(list *[]int) {
 		e := &g.entries[len(g.entries)-1]
@@ -167,7 +167,11 @@ func (g *program) remove(one *hold, lock, parent int) {
 	for _, i := range gone {
 		g.entries[i].jump = len(g.entries)
 	}
-	g.call("remove the record", unix.SYS_UNLINKAT, num(guardJournal), g.str(one.id.Name()), num(0)).with(flagIgnore)
+	if spare != "" {
+		g.call("keep the record as a spare", unix.SYS_RENAMEAT2, num(guardJournal), g.str(one.id.Name()), num(guardJournal), g.str(spare), num(0)).with(flagIgnore)
+	} else {
+		g.call("remove the record", unix.SYS_UNLINKAT, num(guardJournal), g.str(one.id.Name()), num(0)).with(flagIgnore)
+	}
 	for _, i := range skip {
 		g.entries[i].jump = len(g.entries)
 	}
