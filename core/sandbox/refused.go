@@ -88,16 +88,19 @@ func noteRefusal(p policy.Policy, o *Options, refusal error) error {
 }
 
 // namedRoots finds the directory that commands would write among those that a
-// policy names which cannot be resolved.
+// policy names which cannot be resolved. One that holds caisson's own files, as /
+// and a home do, is refused always: no command ever wrote there.
 func namedRoots(p policy.Policy, h policy.Host) func(string) string {
 	var roots []string
+	system := pathspec.OS(h.OS())
+	own, _ := policy.FollowLinks(h, h.OwnDirs().State)
 	for _, setting := range []string{"workspace", "files.write"} {
 		for _, dir := range p.NamedPaths(h, setting) {
-			real, _ := policy.FollowLinks(h, dir)
-			roots = append(roots, real)
+			if real, _ := policy.FollowLinks(h, dir); !system.Within(real, own) {
+				roots = append(roots, real)
+			}
 		}
 	}
-	system := pathspec.OS(h.OS())
 	return func(path string) string {
 		if i := slices.IndexFunc(roots, func(dir string) bool { return system.Within(dir, path) }); i >= 0 {
 			return roots[i]
