@@ -12,8 +12,8 @@ import (
 
 // Together they are 500 tasks.
 const (
-	perSession = 133
-	inArray    = 101
+	perSession = 67
+	inArray    = 299
 )
 
 // task is the command line of one: it writes in its workspace, tries to write
