@@ -33,6 +33,7 @@ func BenchmarkCommands(b *testing.B) {
 	}{
 		{"plain", nil}, {"run", sandbox}, {"session", []string{c.caisson, "session", "run", "bench", "--"}},
 		{"step", step}, {"step+run", append(step[:len(step):len(step)], sandbox...)},
+		{"job", []string{"srun", "--ntasks=1", "--quiet", "--input=none", "--chdir=" + s.work}},
 	} {
 		b.Run(way.name, func(b *testing.B) {
 			var workers sync.WaitGroup
