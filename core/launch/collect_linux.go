@@ -190,7 +190,13 @@ func removeLeft(r journal.Record, id journal.Identity, made unix.StatxTimestamp)
 	if err := unix.Statx(parent, "", unix.AT_EMPTY_PATH, unix.STATX_BASIC_STATS, &times); err != nil {
 		return false, err
 	}
-	switch err := unix.Unlinkat(parent, base, flags); err {
+	err = unix.Unlinkat(parent, base, flags)
+	if err == unix.EACCES {
+		relock := unlock([]string{r.Path}, nil)
+		err = unix.Unlinkat(parent, base, flags)
+		relock()
+	}
+	switch err {
 	case nil:
 		setTimes(parent, &times)
 		return true, nil

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -176,6 +177,18 @@ func openParent(dir string) (int, error) {
 		return -1, fmt.Errorf("open %s: %w", dir, err)
 	}
 	return fd, nil
+}
+
+// keptNames are the names that are held or moved away.
+func (s *Sandbox) keptNames() []string {
+	if s.holds == nil {
+		return nil
+	}
+	names := slices.Clone(s.holds.watched.Names)
+	for _, one := range s.holds.list {
+		names = append(names, one.path)
+	}
+	return names
 }
 
 // hold makes or shares the placeholder of one step.

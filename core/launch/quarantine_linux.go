@@ -3,6 +3,7 @@
 package launch
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"os"
@@ -134,18 +135,34 @@ func (q *quarantine) move(name string) (string, error) {
 		return "", err
 	}
 	q.moved++
-	label := strconv.Itoa(q.moved) + "-" + path.Base(name)
-	to := filepath.Join(q.store, label)
-	err = unix.Renameat2(parent, path.Base(name), unix.AT_FDCWD, to, unix.RENAME_NOREPLACE)
-	if err == unix.EXDEV {
-		label = ".caisson-quarantine-" + filepath.Base(q.store) + "-" + label
-		to = path.Join(path.Dir(name), label)
-		err = unix.Renameat2(parent, path.Base(name), parent, label, unix.RENAME_NOREPLACE)
+	to, err := q.rename(parent, name)
+	if err == unix.EACCES { // who made it can have taken the right to from its owner
+		relock := unlock([]string{name}, nil)
+		defer relock()
+		if fd, err := unix.Openat(parent, path.Base(name), unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0); err == nil {
+			giveOwner(fd) // a directory that changes its parent is written to
+			unix.Close(fd)
+		}
+		to, err = q.rename(parent, name)
 	}
 	if err != nil {
 		return "", fmt.Errorf("move %s: %w", name, err)
 	}
 	return to, nil
+}
+
+// rename does the move. A name beside another is one that nobody foresees, so
+// that none is there.
+func (q *quarantine) rename(parent int, name string) (to string, err error) {
+	label := strconv.Itoa(q.moved) + "-" + path.Base(name)
+	to = filepath.Join(q.store, label)
+	err = unix.Renameat2(parent, path.Base(name), unix.AT_FDCWD, to, unix.RENAME_NOREPLACE)
+	if err == unix.EXDEV {
+		label = ".caisson-quarantine-" + rand.Text() + "-" + label
+		to = path.Join(path.Dir(name), label)
+		err = unix.Renameat2(parent, path.Base(name), parent, label, unix.RENAME_NOREPLACE)
+	}
+	return to, err
 }
 
 // makeStore makes the directory of this sandbox in the quarantine, once.

@@ -5,6 +5,7 @@
 package attack
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -122,6 +123,16 @@ func linkTo(link, to string) func(*world) {
 }
 
 func worktree(w *world) { w.git(w.work, "worktree", "add", "-q", w.dir+"/tree") }
+
+// tidied has the directories that attackers shut opened again at the end, so
+// that an ordinary user can remove them.
+func tidied(w *world) {
+	w.t.Cleanup(func() {
+		for _, dir := range []string{".", ".git", ".vscode"} {
+			_ = os.Chmod(filepath.Join(w.work, dir), 0o755)
+		}
+	})
+}
 
 func protectedAttacks() []attack {
 	return []attack{
@@ -273,6 +284,18 @@ func protectedAttacks() []attack {
 		protected("vscode-absent", "make .vscode/tasks.json", ".vscode", nil, func() error { return put(".vscode/tasks.json") }),
 		protected("zed-absent", "make .zed/settings.json", ".zed", nil, func() error { return put(".zed/settings.json") }),
 		protected("devcontainer-absent", "make .devcontainer/devcontainer.json", ".devcontainer", nil, func() error { return put(".devcontainer/devcontainer.json") }),
+		protected("vscode-unwritable", "make .vscode and take from its owner the right to move it", ".vscode", tidied, func() error {
+			return errors.Join(put(".vscode/tasks.json"), os.Chmod(".vscode", 0o555))
+		}),
+		protected("workspace-unwritable", "make .vscode where nothing can be moved any more", ".vscode", tidied, func() error {
+			return errors.Join(put(".vscode/tasks.json"), os.Chmod(".", 0o555))
+		}),
+		protected("placeholder-unwritable", "make .claude, or leave its placeholder where nothing can be removed any more", ".claude", tidied, func() error {
+			return errors.Join(put(".claude/settings.json"), os.Chmod(".", 0o555))
+		}),
+		protected("git-unwritable", "make .git/config.worktree where nothing can be moved any more", ".git/config.worktree", tidied, func() error {
+			return errors.Join(put(".git/config.worktree"), os.Chmod(".git", 0o555), os.Chmod(".", 0o111))
+		}),
 		protected("idea-absent", "make .idea/workspace.xml", ".idea", nil, func() error { return put(".idea/workspace.xml") }),
 		protected("envrc-absent", "make .envrc", ".envrc", nil, func() error { return put(".envrc") }),
 		protected("envrc-link", "make .envrc a link", ".envrc", nil, func() error { return os.Symlink("/etc/passwd", ".envrc") }),
