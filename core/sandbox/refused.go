@@ -48,8 +48,9 @@ func noteRefusal(p policy.Policy, o *Options, refusal error) error {
 		return fmt.Errorf("find the policy of this system: %w", err)
 	}
 	under, err := sources.UnderSystem(p)
-	if err != nil { // as p is refused itself: what it names is obeyed all the same
-		under, err = sources.UnderSystem(policy.Policy{Version: policy.Version, Audit: p.Audit})
+	whole := err == nil
+	if !whole { // p is refused itself: what it names is obeyed all the same
+		under, err = sources.UnderSystem(policy.Policy{Version: policy.Version, Workspace: p.Workspace, Files: policy.Files{Write: p.Files.Write}, Audit: p.Audit})
 	}
 	if err != nil {
 		return nil // what the system says is what could not be read, and the refusal says so
@@ -60,18 +61,16 @@ func noteRefusal(p policy.Policy, o *Options, refusal error) error {
 		return nil
 	}
 	r := audit.Record{Event: audit.Refused, Caisson: ownVersion(), Reason: audit.Text(o.Reason), Workspace: []string{}, Claims: []string{}, Weakened: []string{}}
-	r.User = auditUser()
-	r.Command = commandOf(o.For)
-	r.Refusal = refusalOf(refusal)
-	root := namedRoots(under, host)
-	if resolved, _, err := under.Resolve(host); err == nil {
+	r.User, r.Command, r.Refusal = auditUser(), commandOf(o.For), refusalOf(refusal)
+	work, root := under.NamedPaths(host, "workspace"), namedRoots(under, host)
+	if resolved, _, err := under.Resolve(host); whole && err == nil {
 		if r.PolicyDigest, err = resolved.Digest(); err != nil {
 			return err
 		}
-		for _, dir := range resolved.Workspace() {
-			r.Workspace = append(r.Workspace, audit.Text(dir))
-		}
-		root = func(path string) string { return outfile.WritableRoot(resolved, path) }
+		work, root = resolved.Workspace(), func(path string) string { return outfile.WritableRoot(resolved, path) }
+	}
+	for _, dir := range work {
+		r.Workspace = append(r.Workspace, audit.Text(dir))
 	}
 	a := &auditor{}
 	defer a.closeLogs()

@@ -55,6 +55,10 @@ func TestRefusedIsNoted(t *testing.T) {
 		sb.Close()
 		t.Fatal("it opens")
 	}
+	p.Require = nil
+	if _, err := sandbox.Open(t.Context(), p, &sandbox.Options{Prefer: "no/such"}); err == nil {
+		t.Fatal("it opens")
+	}
 	p = policy.Standard(filepath.Join(dir, "missing"))
 	p.Audit = []string{file}
 	if _, err := sandbox.Open(t.Context(), p, nil); err == nil {
@@ -80,20 +84,23 @@ func TestRefusedIsNoted(t *testing.T) {
 	for _, r := range list {
 		events = append(events, r.Event)
 	}
-	if want := []string{audit.Refused, audit.Refused, audit.Refused, audit.Start, audit.End}; !slices.Equal(events, want) {
+	if want := []string{audit.Refused, audit.Refused, audit.Refused, audit.Refused, audit.Start, audit.End}; !slices.Equal(events, want) {
 		t.Fatalf("%q, want %q", events, want)
 	}
 	first := list[0]
-	if !strings.Contains(first.Refusal.Message, "no.such") || first.Reason != "to see" || !first.Command.Is(options.For) || first.Command.Name != "make" || len(first.Workspace) != 1 || first.PolicyDigest == "" {
+	if !strings.Contains(first.Refusal.Message, "no.such") || first.Reason != "to see" || !first.Command.Is(options.For) || first.Command.Name != "make" || !slices.Equal(first.Workspace, []string{dir}) || first.PolicyDigest != "" {
 		t.Errorf("%+v, %+v", first, first.Refusal)
 	}
 	if text, err := json.Marshal(list); err != nil || strings.Contains(string(text), "secret-word") {
 		t.Errorf("%v: a word of the command is there", err)
 	}
-	if second := list[1]; second.Refusal.Code != string(diag.WorkspaceInvalid) || second.Command.Name != "" || second.PolicyDigest != "" {
+	if chosen := list[1]; len(chosen.Workspace) != 1 || chosen.PolicyDigest == "" || chosen.Refusal.Message == "" {
+		t.Errorf("%+v, %+v", chosen, chosen.Refusal)
+	}
+	if second := list[2]; second.Refusal.Code != string(diag.WorkspaceInvalid) || second.Command.Name != "" || second.PolicyDigest != "" {
 		t.Errorf("%+v, %+v", second, second.Refusal)
 	}
-	if third := list[2]; third.Command.Name != "true" || third.Backend == "" || third.Refusal.Code == "" || third.Run != "" {
+	if third := list[3]; third.Command.Name != "true" || third.Backend == "" || third.Refusal.Code == "" || third.Run != "" {
 		t.Errorf("%+v, %+v", third, third.Refusal)
 	}
 	// Where commands write nothing is noted, whatever leads there.
