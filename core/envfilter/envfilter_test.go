@@ -52,7 +52,8 @@ func TestValues(t *testing.T) {
 		"AKIA" + "IOSFODNNQEXAMPLE", "AIza" + long, "glpat-" + long[:20], "npm_" + long, "pypi-" + long, "hf_" + long, jwt, "Authorization: Bearer " + jwt,
 		"-----BEGIN RSA PRIVATE KEY-----\nMII", `-----BEGIN OPENSSH PRIVATE KEY-----\n`, "LS0tLS1CRUdJTiBSU0EgUFJJVkFURQ==",
 		"postgres://u:p@h/db", "https://user:p%40ss@example.org", "a,https://x:y@z", "https://ghp_" + long + "@example.org", "https://" + long + "@example.org/x",
-		"redis://:pw@localhost:6379",
+		"redis://:pw@localhost:6379", "Server=h;User Id=u;Password=p;", "AccountName=a;AccountKey=k==", "host=h user=u password=p",
+		"https://hooks.slack.com/services/T0/B0/x", "https://discord.com/api/webhooks/1/x",
 	} {
 		if kept, dropped := Filter([]string{"X=" + v}, Rules{}); len(kept) != 0 || len(dropped) != 1 {
 			t.Errorf("%q passes", v)
@@ -63,6 +64,7 @@ func TestValues(t *testing.T) {
 	for _, v := range []string{
 		"", "/usr/bin:/bin", "https://example.org:8080/a@b", "https://user@example.org/x", "ssh://git@example.org/x", "http://proxy:3128",
 		"sk-learn-contrib-examples-of-use", "npm_config_and_other_names_that_are_long_enough", "-----BEGIN CERTIFICATE-----", "a.b.c", "eyJ.x.y",
+		"password=", "Password=p", "cd /x && PWD=/x", "Server=h;User Id=u;Password=", "https://hooks.slack.com/services/", "-Dx=1 -DtrustStorePassword=changeit",
 		"AKIA", "key-value-pairs-in-a-list-of-names-that-is-long", "Mozilla/5.0 (X11; Linux x86_64)", "--max-old-space-size=4096",
 		"https://ci.example.org/job/123456789/build/0123456789abcdef0123456789abcdef",
 	} {

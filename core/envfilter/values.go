@@ -39,6 +39,9 @@ var shapes = [...]shape{
 	{"ntn_", 40, true}, {"PMAK-", 40, true}, {"sntrys_", 30, false}, {"glsa_", 30, false}, {"NRAK-", 20, false},
 }
 
+// webhooks are addresses that are a secret in themselves.
+var webhooks = [...]string{"hooks.slack.com/services/", "discord.com/api/webhooks/", "discordapp.com/api/webhooks/"}
+
 // valueReason says why a variable with that value is dropped, or "". The whole
 // value is searched: tokens also stand in headers, URLs and command lines.
 func valueReason(value string) string {
@@ -48,6 +51,14 @@ func valueReason(value string) string {
 	}
 	if hasPassword(value) {
 		return "its value is a URL with a password"
+	}
+	if isConnection(value) {
+		return "its value is a connection string with a password"
+	}
+	for _, hook := range webhooks {
+		if _, rest, ok := strings.Cut(value, hook); ok && rest != "" {
+			return "its value is a URL that lets everybody post who has it"
+		}
 	}
 	for start := 0; start < len(value); {
 		end := start
@@ -124,6 +135,30 @@ func hasPassword(value string) bool {
 			return true
 		}
 	}
+}
+
+// isConnection looks for a password among the settings of a database or a
+// store: "Server=h;Password=p" of ADO.NET and Azure, "host=h password=p" of
+// libpq.
+func isConnection(value string) bool {
+	for _, separator := range []string{";", " "} {
+		settings, password := 0, false
+		for part := range strings.SplitSeq(value, separator) {
+			key, text, ok := strings.Cut(part, "=")
+			if !ok || text == "" {
+				continue
+			}
+			settings++
+			switch strings.ToLower(strings.TrimSpace(key)) {
+			case "password", "pwd", "accountkey", "sharedaccesskey":
+				password = true
+			}
+		}
+		if password && settings > 1 {
+			return true
+		}
+	}
+	return false
 }
 
 func cutLast(s, sep string) (before, after string, found bool) {
