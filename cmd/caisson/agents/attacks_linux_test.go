@@ -73,16 +73,29 @@ for name in glob.glob("/dev/pts/[0-9]*") * ("CAISSON" in os.environ) + sys.argv[
 	}
 }
 
-// layProcess starts a process that must live.
+// layProcess starts a process that must live: it answers. One that is killed does
+// not, even before it is gone.
 func layProcess(t *testing.T) bait {
-	cmd := exec.Command("sleep", "1000")
+	cmd := exec.Command("cat")
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
 	return bait{[]string{strconv.Itoa(cmd.Process.Pid)}, func(string) string {
-		if !alive(cmd.Process.Pid) {
-			return "the process is dead"
+		_, err := in.Write([]byte{1})
+		if err == nil {
+			_, err = io.ReadFull(out, []byte{0})
+		}
+		if err != nil {
+			return "the process is dead: " + err.Error()
 		}
 		return ""
 	}}
