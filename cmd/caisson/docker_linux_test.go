@@ -50,6 +50,15 @@ func newContainer(t *testing.T, user int) container {
 	return c
 }
 
+// containerUsers are those who run caisson in a container, by the names of
+// subtests.
+func containerUsers() map[string]int {
+	if os.Getuid() == 0 {
+		return map[string]int{"root": 0, "user": ordinary}
+	}
+	return map[string]int{"itself": os.Getuid()}
+}
+
 // caisson runs it, confined or not, and returns its status and what it said.
 func (c container) caisson(t *testing.T, confined bool, args ...string) (int, string, string) {
 	t.Helper()
@@ -76,11 +85,7 @@ func (c container) caisson(t *testing.T, confined bool, args ...string) (int, st
 // every loss is accepted by name, what is still claimed holds.
 func TestInDocker(t *testing.T) {
 	t.Parallel()
-	users := map[string]int{"itself": os.Getuid()}
-	if os.Getuid() == 0 {
-		users = map[string]int{"root": 0, "user": ordinary}
-	}
-	for name, user := range users {
+	for name, user := range containerUsers() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			c := newContainer(t, user)

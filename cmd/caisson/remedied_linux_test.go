@@ -64,11 +64,7 @@ func TestRemediedDocker(t *testing.T) {
 	if !sandboxWorks() {
 		t.Skip("this host cannot uphold the standard contract")
 	}
-	users := map[string]int{"itself": os.Getuid()}
-	if os.Getuid() == 0 {
-		users = map[string]int{"root": 0, "user": ordinary}
-	}
-	for name, user := range users {
+	for name, user := range containerUsers() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			c := newContainer(t, user)
