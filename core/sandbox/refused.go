@@ -62,6 +62,8 @@ func noteRefusal(p policy.Policy, o *Options, refusal error) error {
 	}
 	r := audit.Record{Event: audit.Refused, Caisson: ownVersion(), Reason: audit.Text(o.Reason), Workspace: []string{}, Claims: []string{}, Weakened: []string{}}
 	r.User, r.Command, r.Refusal = auditUser(), commandOf(o.For), refusalOf(refusal)
+	// Where it could not be read, what is known of the policy is no policy.
+	whole = whole && r.Refusal.Code != string(diag.PolicyInvalid) && r.Refusal.Code != string(diag.UsageInvalid)
 	work, root := under.NamedPaths(host, "workspace"), namedRoots(under, host)
 	if resolved, _, err := under.Resolve(host); whole && err == nil {
 		if r.PolicyDigest, err = resolved.Digest(); err != nil {
