@@ -5,7 +5,7 @@
 // module and the one in runtime, so that nothing of them reaches the module of
 // caisson. `make e2e-kubernetes` builds what is pinned and runs the test.
 //
-// The cluster lives in process, network, mount, IPC and UTS namespaces of its
-// own. Nothing of it listens on the machine's network, and it is gone with its
+// The cluster lives in namespaces of its own for processes, network, mounts,
+// IPC, host name and control groups. Nothing of it listens on the machine's network, and it is gone with its
 // process 1, however the test ends.
 package kubernetes
