@@ -22,7 +22,7 @@ func compileFence(f Facts, r *policy.Resolved) (*plan.Plan, error) {
 	if r.OS() != "linux" {
 		return nil, diag.New(diag.ModeUnsupported, fmt.Sprintf("%s cannot uphold a policy for %s", LandlockName, diag.Quote(r.OS())), "")
 	}
-	if err := refuseFenced(r); err != nil {
+	if err := refuseFenced(f, r); err != nil {
 		return nil, err
 	}
 	table, err := parseMounts(f.Mounts)
@@ -70,8 +70,12 @@ func (f *Facts) answers() bool { return f.Notify }
 func (f *Facts) brokers() bool { return f.Notify && f.Fence != nil && f.Fence.GetFD }
 
 // refuseFenced refuses what a policy may say and this backend does not offer.
-func refuseFenced(r *policy.Resolved) error {
+func refuseFenced(f Facts, r *policy.Resolved) error {
 	n := r.Network()
+	if len(n.Unix) > 0 && n.Mode != policy.Online && !f.brokers() {
+		return diag.New(diag.ModeUnsupported, "a filter from outside, such as a container's, refuses to copy descriptors, so nothing can connect sockets for commands, and the policy grants "+diag.Quote(n.Unix[0]),
+			"remove network.unix, or "+f.elsewhere())
+	}
 	if ports := slices.Concat(n.Loopback, n.Publish); len(ports) > 0 && n.Mode != policy.Online {
 		return diag.New(diag.ModeUnsupported, fmt.Sprintf("without namespaces there is no network at all offline, so port %d of it cannot be joined to the host's", ports[0]),
 			"remove network.loopback and network.publish, or use --net online")

@@ -182,6 +182,15 @@ func TestFenceRefuses(t *testing.T) {
 			t.Errorf("%s is not refused", name)
 		}
 	}
+	socket := func(p *policyText) {
+		p.Network = policy.Network{Mode: policy.Offline, Unix: []string{"/home/u/agent"}}
+	}
+	if _, err := compileFence(containerFacts(), resolved(t, socket, root("/home/u/ws"))); err == nil || !strings.Contains(err.Error(), "/home/u/agent") {
+		t.Errorf("a socket that nobody can connect is not refused: %v", err)
+	}
+	if _, err := compileFence(fenceFactsOf(userFacts()), resolved(t, socket, root("/home/u/ws"))); err != nil { // the control
+		t.Error(err)
+	}
 	if _, err := compileFence(fenceFactsOf(userFacts()), resolved(t, nil, root("/proc"))); err == nil {
 		t.Error("a writable /proc is not refused")
 	}
