@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // TestServeFlood: a client that does not read stops what writes; memory does not grow,
@@ -103,5 +105,34 @@ func TestServeGrowth(t *testing.T) {
 	}
 	if n := mounts(); n > mounted {
 		t.Errorf("%d mounts, and %d before", n, mounted)
+	}
+}
+
+// TestUnread: serve ends with its messages, also when the client reads nothing, and
+// the answers to messages that are wrong wait for it.
+func TestUnread(t *testing.T) {
+	t.Parallel()
+	s := startRaw(t, program())
+	before := lives(workspace(t))[:2]
+	if err := live(s.in, s.out, before, func() {}); err != nil {
+		t.Fatal(err)
+	}
+	say := func(line string) {
+		t.Helper()
+		if _, err := fmt.Fprintln(s.in, line); err != nil {
+			t.Fatal(err)
+		}
+	}
+	say(`{"jsonrpc":"2.0","id":3,"method":"command.start","params":{"sandbox":"s1","argv":["yes"]}}`)
+	eventually(t, "its output waits", func() bool {
+		n, err := unix.IoctlGetInt(int(s.out.(*os.File).Fd()), unix.TIOCINQ) // FIONREAD, see pipe(7)
+		return err == nil && n > 40<<10
+	})
+	say("garbage")
+	say(`{"jsonrpc":"2.0","id":4,"method":"no.such"}`)
+	say(`{"jsonrpc":"2.0","id":5,"method":"command.stdin","params":{"command":"c9","data":""}}`)
+	s.in.Close()
+	if status := s.wait(t); status != 0 {
+		t.Errorf("status %d", status)
 	}
 }

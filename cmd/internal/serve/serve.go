@@ -152,7 +152,7 @@ func (c *connection) read(in *lines) error {
 		line, err := in.next()
 		switch {
 		case errors.Is(err, errTooLong):
-			c.fail(nil, malformed(codeRequest, "the message is longer than "+strconv.Itoa(MaxMessage)+" bytes", "pass less at once"))
+			c.refuse(nil, malformed(codeRequest, "the message is longer than "+strconv.Itoa(MaxMessage)+" bytes", "pass less at once"))
 			continue
 		case err != nil:
 			return err
@@ -161,7 +161,7 @@ func (c *connection) read(in *lines) error {
 		}
 		r, bad := readRequest(line)
 		if bad != nil {
-			c.fail(r.ID, bad)
+			c.refuse(r.ID, bad)
 			continue
 		}
 		c.handle(r)
@@ -244,12 +244,12 @@ func (c *connection) handle(r request) {
 	m, known := c.methods[r.Method]
 	switch {
 	case !known:
-		c.fail(r.ID, malformed(codeMethod, "there is no method "+diag.Quote(r.Method), ""))
+		c.refuse(r.ID, malformed(codeMethod, "there is no method "+diag.Quote(r.Method), ""))
 		return
 	case r.Method == "initialize":
 		c.ready = true
 	case !c.ready:
-		c.fail(r.ID, malformed(codeNotBefore, "initialize comes first", `send {"method":"initialize","params":{"protocol":1}}`))
+		c.refuse(r.ID, malformed(codeNotBefore, "initialize comes first", `send {"method":"initialize","params":{"protocol":1}}`))
 		return
 	}
 	select {
@@ -258,9 +258,7 @@ func (c *connection) handle(r request) {
 		c.fail(r.ID, refuse(diag.New(diag.TooMany, fmt.Sprintf("%d requests are not answered yet", MaxRequests), "wait for answers")))
 		return
 	}
-	run := func() {
-		result, err := m.handle(c, r)
-		<-c.slots
+	answer := func(result any, err error) {
 		switch {
 		case err == errLater:
 		case err != nil:
@@ -268,9 +266,13 @@ func (c *connection) handle(r request) {
 		default:
 			c.answer(r.ID, result)
 		}
+		<-c.slots
 	}
 	if m.inline {
-		run()
+		result, err := m.handle(c, r)
+		if !c.begin(func() { answer(result, err) }) {
+			<-c.slots
+		}
 		return
 	}
 	// Descriptors come with the message that names them, so they are taken in
@@ -280,8 +282,20 @@ func (c *connection) handle(r request) {
 		c.fail(r.ID, err)
 		return
 	}
-	if !c.begin(run) {
+	if !c.begin(func() { answer(m.handle(c, r)) }) {
 		closeFiles(r.files)
+	}
+}
+
+// refuse answers a message that is no request. Whoever reads messages waits for
+// no client to read answers, unless it has left too many unread: else the end of
+// the messages would not be seen.
+func (c *connection) refuse(id json.RawMessage, err error) {
+	select {
+	case c.slots <- struct{}{}:
+		c.begin(func() { c.fail(id, err); <-c.slots })
+	default:
+		c.fail(id, err)
 	}
 }
 
