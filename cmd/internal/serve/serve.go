@@ -88,6 +88,9 @@ type connection struct {
 	left      int // commands that were waited for and whose output is open
 	started   int // so far
 	commands  map[string]*command
+
+	lateMu sync.Mutex
+	late   []func() // what a task does in turn; the first is being done
 }
 
 // takeFiles takes the descriptors that came with a message.
@@ -270,16 +273,13 @@ func (c *connection) handle(r request) {
 	}
 	if m.inline {
 		result, err := m.handle(c, r)
-		if !c.begin(func() { answer(result, err) }) {
-			<-c.slots
-		}
+		c.later(func() { answer(result, err) })
 		return
 	}
 	// Descriptors come with the message that names them, so they are taken in
 	// the order of messages.
 	if err := c.takeFiles(&r); err != nil {
-		<-c.slots
-		c.fail(r.ID, err)
+		c.later(func() { answer(nil, err) })
 		return
 	}
 	if !c.begin(func() { answer(m.handle(c, r)) }) {
@@ -293,9 +293,33 @@ func (c *connection) handle(r request) {
 func (c *connection) refuse(id json.RawMessage, err error) {
 	select {
 	case c.slots <- struct{}{}:
-		c.begin(func() { c.fail(id, err); <-c.slots })
+		c.later(func() { c.fail(id, err); <-c.slots })
 	default:
 		c.fail(id, err)
+	}
+}
+
+// later has a task do f, after what it was given before. Each f has a slot, which
+// bounds how many wait.
+func (c *connection) later(f func()) {
+	c.lateMu.Lock()
+	defer c.lateMu.Unlock()
+	if c.late = append(c.late, f); len(c.late) == 1 {
+		c.begin(c.catchUp)
+	}
+}
+
+// catchUp does what is to be done later.
+func (c *connection) catchUp() {
+	for left := 1; left > 0; {
+		c.lateMu.Lock()
+		f := c.late[0]
+		c.lateMu.Unlock()
+		f()
+		c.lateMu.Lock()
+		c.late = c.late[1:]
+		left = len(c.late)
+		c.lateMu.Unlock()
 	}
 }
 
