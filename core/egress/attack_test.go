@@ -10,6 +10,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -23,6 +24,8 @@ type hearing struct {
 	port int
 	mu   sync.Mutex
 	said []string
+	from []string // who said it
+	own  []string // who of them asked for all
 }
 
 func hear(t *testing.T) *hearing {
@@ -41,7 +44,7 @@ func hear(t *testing.T) *hearing {
 			}
 			h.mu.Lock()
 			i := len(h.said)
-			h.said = append(h.said, "")
+			h.said, h.from = append(h.said, ""), append(h.from, c.RemoteAddr().String())
 			h.mu.Unlock()
 			go h.keep(c, i)
 		}
@@ -69,11 +72,29 @@ func (h *hearing) keep(c net.Conn, i int) {
 	}
 }
 
-// all is what was said so far, connection by connection.
+// all is what was said so far, connection by connection. Connections are accepted
+// in turn, so those that were made before are known when one of its own is.
 func (h *hearing) all() []string {
+	c, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", h.port))
+	if err != nil {
+		panic(err) // a test asks before its server is closed
+	}
+	defer c.Close()
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return append([]string(nil), h.said...)
+	h.own = append(h.own, c.LocalAddr().String())
+	for !slices.Contains(h.from, c.LocalAddr().String()) {
+		h.mu.Unlock()
+		time.Sleep(time.Millisecond)
+		h.mu.Lock()
+	}
+	var list []string
+	for i, said := range h.said {
+		if !slices.Contains(h.own, h.from[i]) {
+			list = append(list, said)
+		}
+	}
+	return list
 }
 
 // TestNames: what looks like a listed name to one reader and like another to

@@ -59,7 +59,7 @@ func TestTools(t *testing.T) {
 			`n=$'a b\nc "\'\\ ä 漢 🙂'; echo x >"$n"; mkdir -- "-d $n"; mv -- "$n" "./-d $n/"; ls -1bR -- "./-d $n"; find "./-d $n" -print0 | sort -z | od -c | tail -3; printf '\377' | xargs -I{} touch {}; ls -b $'\377'`,
 			`umask 077; echo secret >s; umask 0; mkdir open; stat -c %a s open; ln s hard; stat -c %h s; truncate -s 1M sparse; fallocate -l 4096 full; cp --reflink=auto full copy; mv -T open closed; rmdir closed; touch -a -d @5 s; stat -c %X s`,
 			`d=$(printf 'd%.0s' $(seq 200)); for i in $(seq 30); do mkdir $d && cd -P $d; done; echo deep >f; cat f; for i in $(seq 30); do cd -P ..; done; ls $d/$d | wc -l; rm -rf $d`,
-			`mktemp -d >/dev/null; t=$(mktemp); echo x >$t; mv $t moved; cat moved; test -w "$HOME" && touch "$HOME/probe" 2>/dev/null && rm "$HOME/probe"; true`,
+			`rmdir "$(mktemp -d)"; t=$(mktemp); echo x >$t; mv $t moved; cat moved; test -w "$HOME" && touch "$HOME/probe" 2>/dev/null && rm "$HOME/probe"; true`,
 		}},
 		{name: "arguments", needs: []string{"xargs"}, steps: []string{
 			`seq 50000 | xargs -s 2000000 sh -c 'echo $#' sh; printf '%s\0' 'a b' $'c\nd' '' 'ä' | xargs -0 -n1 printf '[%s]'`,
