@@ -229,7 +229,7 @@ func TestKnockOut(t *testing.T) {
 					continue
 				}
 				v, why := r.verdict(t.Context(), c)
-				if v == Error && k.name == pins {
+				if v == Error && k.name == pins && strings.Contains(why, "the helper did not answer") {
 					v = Fail // the launcher sees the harm too, and may kill the sandbox before the answer
 				}
 				if v != Fail {

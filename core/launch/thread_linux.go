@@ -48,21 +48,18 @@ func (t *thread) serve() {
 }
 
 // do runs f on the thread and waits for it. After end it does nothing.
-func (t *thread) do(f func()) {
-	if done := t.begin(f); done != nil {
-		<-done
-	}
-}
+func (t *thread) do(f func()) { <-t.begin(f) }
 
-// begin has the thread run f and closes the channel then. After end it is nil.
+// begin has the thread run f and closes the channel then. After end it is closed,
+// and nothing runs.
 func (t *thread) begin(f func()) <-chan struct{} {
 	done := make(chan struct{})
 	select {
 	case t.work <- func() { f(); close(done) }:
-		return done
 	case <-t.over:
-		return nil
+		close(done)
 	}
+	return done
 }
 
 // end lets the thread end.
