@@ -76,6 +76,7 @@ type run struct {
 	works []string     // workspaces
 	span  atomic.Int64 // of a launch, in nanoseconds: what is killed dies within twice that
 	died  atomic.Int64 // launches that were killed before they had ended
+	owed  atomic.Int64 // launches that had ended when they were to be killed
 }
 
 // soaker launches, kills and measures. What the first launches leave, such as
@@ -147,8 +148,8 @@ func (r *run) launchAll(n int, seeds ...uint64) error {
 	return <-wrong // nil when there is none
 }
 
-// launch makes one sandbox and runs a command in it. One in 25 is to be killed,
-// half of which are over by then.
+// launch makes one sandbox and runs a command in it, and may kill it at any
+// moment of twice what one takes.
 func (r *run) launch(rng *rand.Rand) error {
 	dir := r.works[rng.IntN(len(r.works))]
 	argv := []string{"/bin/true"}
@@ -157,7 +158,7 @@ func (r *run) launch(rng *rand.Rand) error {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	kill := rng.IntN(25) == 0
+	kill := r.doomed(rng)
 	if kill {
 		var stop context.CancelFunc
 		ctx, stop = context.WithTimeout(ctx, time.Duration(rng.Int64N(2*r.span.Load())))
@@ -172,7 +173,20 @@ func (r *run) launch(rng *rand.Rand) error {
 		r.died.Add(1)
 		return nil
 	}
+	if kill {
+		r.owed.Add(1)
+	}
 	return err
+}
+
+// doomed says whether to kill the next launch: one in fifty, and another one
+// where that one was over by then.
+func (r *run) doomed(rng *rand.Rand) bool {
+	if rng.IntN(50) == 0 || r.owed.Add(-1) >= 0 {
+		return true
+	}
+	r.owed.Add(1)
+	return false
 }
 
 // byLibrary ends with the end of ctx as its caller would: it closes the sandbox.
