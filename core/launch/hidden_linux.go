@@ -93,7 +93,7 @@ func (w *watch) lookHidden() {
 	for _, h := range w.hidden {
 		host, dir, err := w.sandbox.covers.look(h.path)
 		switch {
-		case err == unix.EAGAIN: // something is renamed at this moment
+		case err == unix.EAGAIN, w.shut(h.path, err): // something is renamed at this moment, or comes back later
 			w.again = true
 		case err == nil && host:
 			w.uncovered(h, dir)

@@ -383,7 +383,7 @@ func (s *Sandbox) Close() error {
 	ended := make(chan struct{})
 	go func() { reap(s.init); close(ended) }()
 	s.reapUntil(ended, true)
-	defer unlock(s.keptNames(), writableRoots(s.plan))()
+	defer unlock(append(s.keptNames(), guardedNames(s.plan)...), writableRoots(s.plan))()
 	s.watch.finish()
 	for _, fd := range s.spaces {
 		unix.Close(fd)

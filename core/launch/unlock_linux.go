@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"path"
 	"slices"
-	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -43,7 +42,7 @@ func unlock(names, roots []string) (relock func()) {
 		for dir := path.Dir(name); !seen[dir]; dir = path.Dir(dir) {
 			seen[dir] = true
 			dirs = append(dirs, dir)
-			if !slices.ContainsFunc(roots, func(r string) bool { return strings.HasPrefix(dir, r+"/") }) {
+			if !below(roots, dir) {
 				break
 			}
 		}

@@ -42,6 +42,8 @@ type watch struct {
 	stopOnce sync.Once
 	running  sync.WaitGroup // of the goroutines
 
+	roots []string // what commands may write
+
 	mu      sync.Mutex       // guards what follows while they run
 	inotify *os.File         // nil: not yet, or it cannot be had
 	mounts  *os.File         // the sandbox's mount table, nil: it is not followed
@@ -90,6 +92,7 @@ func startWatch(s *Sandbox) (*watch, error) {
 	w := &watch{
 		sandbox: s, names: map[string]bool{}, whole: map[int32]bool{}, parents: map[string]int32{},
 		ways: map[string]bool{}, onWay: map[string]bool{}, stop: make(chan struct{}), initFD: -1, git: s.git,
+		roots: writableRoots(s.plan),
 	}
 	for _, step := range s.plan.Steps {
 		switch st := step.(type) {
@@ -290,6 +293,7 @@ func (w *watch) look() {
 	w.lookHidden()
 	for _, a := range w.absent {
 		id, _, err := journal.Look(unix.AT_FDCWD, a.path)
+		w.again = w.again || w.shut(a.path, err)
 		if err != nil || a.held != nil && (id == a.held.id || a.held.matches()) || w.stays(a) {
 			continue
 		}
@@ -297,7 +301,9 @@ func (w *watch) look() {
 	}
 	for _, g := range w.guarded {
 		id, _, err := journal.Look(unix.AT_FDCWD, g.path)
-		if err != nil || id != g.id {
+		if w.shut(g.path, err) && w.stands(g) {
+			w.again = true
+		} else if err != nil || id != g.id {
 			w.detached(g)
 		} else if g.seen != nil {
 			w.verify(g)
