@@ -88,7 +88,7 @@ func Codes() []CodeInfo {
 		{DescriptorDenied, true, "a descriptor of the caller cannot be passed in safely"},
 		{ResultInvalid, true, "the result file cannot be opened safely"},
 		{AuditFailed, true, "an audit file that the policy names cannot be opened safely or written"},
-		{OwnFilesExposed, true, "caisson's own files lie in a writable root"},
+		{OwnFilesExposed, true, "caisson's own files lie in a writable root, or where another user may have put them"},
 		{LinkUntrusted, true, "a path that widens the policy leads through a symbolic link that a command could have made"},
 		{AlreadyConfined, true, "caisson runs inside a caisson sandbox already"},
 		{UsageInvalid, true, "the command line is malformed"},

@@ -46,23 +46,30 @@ func Vouch(path string) error { return vouchFor(path, uint32(os.Geteuid())) }
 // absolute path leads to: neither the file nor any directory or symbolic link
 // on the way. A sticky directory is fine, because the entry in it is theirs.
 func vouchFor(path string, owner uint32) error {
+	_, err := follow(path, func(at string, info fs.FileInfo) error { return ownedBy(at, info, owner) })
+	return err
+}
+
+// follow goes to what an absolute path leads to, and returns that without links.
+// It visits all that is on the way, links too.
+func follow(path string, visit func(at string, info fs.FileInfo) error) (string, error) {
 	at, left := "/", strings.Split(filepath.Clean(path), "/")[1:]
 	links := 0
 	for {
 		info, err := os.Lstat(at)
 		if err != nil {
-			return err
+			return "", err
 		}
-		if err := ownedBy(at, info, owner); err != nil {
-			return err
+		if err := visit(at, info); err != nil {
+			return "", err
 		}
 		if info.Mode()&fs.ModeSymlink != 0 {
 			target, err := os.Readlink(at)
 			if err != nil {
-				return err
+				return "", err
 			}
 			if links++; links > maxLinks {
-				return fmt.Errorf("too many symbolic links at %s", at)
+				return "", fmt.Errorf("too many symbolic links at %s", at)
 			}
 			if !filepath.IsAbs(target) {
 				target = filepath.Dir(at) + "/" + target
@@ -74,7 +81,7 @@ func vouchFor(path string, owner uint32) error {
 			left = left[1:]
 		}
 		if len(left) == 0 {
-			return nil
+			return at, nil
 		}
 		if left[0] == ".." {
 			at = filepath.Dir(at)

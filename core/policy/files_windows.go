@@ -93,3 +93,6 @@ func Vouch(path string) error {
 // checkPrivate accepts every file: the directory of the user's state admits
 // nobody else by its access list.
 func checkPrivate(*os.File) error { return nil }
+
+// CheckState accepts every directory, as checkPrivate does every file.
+func CheckState(string) error { return nil }

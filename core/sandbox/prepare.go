@@ -60,6 +60,11 @@ func Prepare(ctx context.Context, p policy.Policy, o *Options) (*Prepared, error
 	if err != nil {
 		return nil, err
 	}
+	if prepared.options.Host == nil {
+		if err := policy.CheckState(host.OwnDirs().State); err != nil {
+			return nil, err
+		}
+	}
 	prepared.Resolved, prepared.Notes = resolved, notes
 	prepared.merged, prepared.stateDir = p, host.OwnDirs().State
 	return prepared, prepared.choose(ctx)

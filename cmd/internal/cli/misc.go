@@ -27,6 +27,9 @@ func (p *program) gcCommand() *cobra.Command {
 		Args: noArgs,
 		RunE: func(*cobra.Command, []string) error {
 			state := policy.OSHost().OwnDirs().State
+			if err := policy.CheckState(state); err != nil {
+				return err
+			}
 			found := 0
 			err := launch.Collect(state, func(d diag.Diagnostic) {
 				found++
