@@ -64,6 +64,7 @@ func TestObstacles(t *testing.T) {
 			`"securityContext: {procMount: Unmasked, seccompProfile: {type: Localhost, localhostProfile: caisson.json}}"`},
 		{"a pod under AppArmor", failed("scratch", "EACCES", Hints{MaxUserNamespaces: 9, Container: "kubernetes", Profile: "cri-containerd.apparmor.d"}), "profile cri-containerd.apparmor.d", "appArmorProfile: {type: Unconfined}}"},
 		{"Docker under AppArmor", failed("scratch", "EACCES", Hints{MaxUserNamespaces: 9, Container: "docker", Profile: "docker-default"}), "profile docker-default", "--security-opt apparmor=unconfined"},
+		{"AppArmor outside of containers", failed("namespaces", "EPERM", Hints{MaxUserNamespaces: 9, Profile: "mine"}), "something refuses it", "AppArmor's profile mine"},
 		{"Podman", failed("namespaces", "EPERM", Hints{MaxUserNamespaces: 9, Container: "podman"}), "namespaces cannot be made", "--security-opt unmask=ALL"},
 		{"gVisor", func(f *Facts) { f.Landlock, f.Hints = 0, &Hints{MaxUserNamespaces: -1, GVisor: true} }, "gVisor, whose kernel has no Landlock", "runsc"},
 		{"a job", failed("namespaces", "EPERM", Hints{MaxUserNamespaces: 9, Slurm: true}), "this is a job of Slurm", "slurmd"},

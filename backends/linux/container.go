@@ -6,6 +6,8 @@ import (
 	"io"
 	"io/fs"
 	"strings"
+
+	"github.com/caisson-sandbox/caisson/core/diag"
 )
 
 // place guesses what this process runs in, from the files of the root directory
@@ -119,6 +121,9 @@ func (h *Hints) allowed() string {
 	}
 	if h.Slurm {
 		return "ask who administers the nodes which security module or seccomp filter slurmd runs under"
+	}
+	if h.Profile != "" {
+		return "let AppArmor's profile " + diag.Quote(h.Profile) + ", which this process is under, allow all of userns, mount, umount, pivot_root and capability; or start caisson outside of it"
 	}
 	return "see which security module or seccomp filter this process runs under"
 }

@@ -28,8 +28,9 @@ type situation struct {
 	name, title string
 	backend     string // "" is the best that there is
 	settings    map[string]string
-	docker      bool // under Docker's default filter and capabilities
-	userOnly    bool // root is not concerned
+	docker      bool   // under Docker's default filter and capabilities
+	profile     string // of AppArmor
+	userOnly    bool   // root is not concerned
 }
 
 func situations() []situation {
@@ -39,9 +40,34 @@ func situations() []situation {
 		{name: "fallback", title: "as it comes", backend: fallback},
 		{name: "docker", title: "under Docker's default seccomp profile", docker: true},
 		{name: "no-clone", title: "kernel.unprivileged_userns_clone=0", settings: map[string]string{"kernel/unprivileged_userns_clone": "0"}, userOnly: true},
+		{name: "apparmor", title: "under an AppArmor profile that denies capabilities", profile: withoutCapabilities, userOnly: true},
 		{name: "no-userns", title: "user.max_user_namespaces=0", settings: map[string]string{"user/max_user_namespaces": "0"}},
 	}
 }
+
+// withoutCapabilities is the profile that comes nearest to what Ubuntu does from
+// 24.04 on, whose switch is in no other kernel: user namespaces are made, and
+// nothing can be done in them. It says nothing of user namespaces, as what
+// mediates those is not in all kernels here.
+const withoutCapabilities = `abi <abi/3.0>,
+
+profile restricted ` + guestCaisson + ` flags=(attach_disconnected) {
+  file,
+  network,
+  mount,
+  remount,
+  umount,
+  pivot_root,
+  signal,
+  ptrace,
+  unix,
+  dbus,
+  deny capability,
+}
+`
+
+// guestCaisson is where a guest has caisson.
+const guestCaisson = "/bin/caisson"
 
 // cell is a kernel in a situation, for one user.
 type cell struct {
@@ -55,12 +81,12 @@ func (c cell) String() string {
 	return c.kernel.name + "/" + c.situation.name + "/" + map[bool]string{false: "root", true: "user"}[c.user]
 }
 
-// cells are all that can be. The host's own settings are left alone.
+// cells are all that can be. The host's own settings and profiles are left alone.
 func cells() []cell {
 	var all []cell
 	for _, k := range kernels() {
 		for _, s := range situations() {
-			if k.latest == "" && s.settings != nil {
+			if k.latest == "" && (s.settings != nil || s.profile != "") {
 				continue
 			}
 			for _, user := range []bool{false, true} {
@@ -77,9 +103,14 @@ func cells() []cell {
 const (
 	stepBackends = "backends"
 	stepRun      = "run"
+	stepWeaker   = "weaker" // a standard run that gives up what its refusals name, and no more
 	stepSuite    = "suite"
 	stepLimits   = "limits" // where the cell has the strong backend, in guests
 )
+
+// weaker is a script that runs its arguments and what they are to run, once
+// more with the flags that the refusals print, if it was refused.
+const weaker = `said=$("$0" "$@" -- /bin/true 2>&1) || "$0" "$@" $(printf %s "$said" | grep -o -e '--allow-weaker [a-z.]*$') -- /bin/true`
 
 // scope says how much of the suite is run, and for how long.
 type scope struct {
@@ -119,6 +150,7 @@ func (c cell) steps(caisson, docker, work string, s scope) []wire.Step {
 	steps := []wire.Step{
 		in(stepBackends, 60, caisson, "backends", "--json"),
 		in(stepRun, 60, append(run, "--", "/bin/true")...),
+		in(stepWeaker, 60, append([]string{"/bin/sh", "-c", weaker}, run...)...),
 		in(stepSuite, seconds+30, suite...),
 	}
 	if c.limits() {

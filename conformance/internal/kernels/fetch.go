@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 )
 
@@ -124,4 +125,27 @@ func (f fetcher) machine(ctx context.Context, k kernel) (machine, error) {
 	}
 	m.busybox = dir + "/bin/busybox"
 	return m, nil
+}
+
+// profile compiles a profile of AppArmor, if there is one, by the parser of
+// this machine's architecture: what it writes is the same for all. It looks at
+// nothing of this machine's AppArmor, nor does it need one.
+func (f fetcher) profile(ctx context.Context, text, work string) ([]byte, error) {
+	if text == "" {
+		return nil, nil
+	}
+	dir, err := f.unpack(ctx, "apparmor", runtime.GOARCH)
+	if err != nil {
+		return nil, err
+	}
+	source, compiled := filepath.Join(work, "profile"), filepath.Join(work, "profile.compiled")
+	if err := os.WriteFile(source, []byte(text), 0o644); err != nil {
+		return nil, err
+	}
+	c := exec.CommandContext(ctx, dir+"/sbin/apparmor_parser", "--config-file", "/dev/null", "--base", dir+"/etc/apparmor.d",
+		"--skip-cache", "--skip-kernel-load", "--ofile", compiled, source)
+	if out, err := c.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("compile the profile: %w: %s", err, out)
+	}
+	return os.ReadFile(compiled)
 }

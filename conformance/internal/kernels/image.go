@@ -143,7 +143,7 @@ func (m machine) disk(ctx context.Context, p programs, system string, order wire
 			return err
 		}
 	}
-	for from, name := range map[string]string{p.guest: "/sbin/init", p.caisson: "/bin/caisson", p.docker: "/bin/docker-like", p.limits: "/bin/limits", m.busybox: "/bin/busybox"} {
+	for from, name := range map[string]string{p.guest: "/sbin/init", p.caisson: guestCaisson, p.docker: "/bin/docker-like", p.limits: "/bin/limits", m.busybox: "/bin/busybox"} {
 		if err := copyFile(from, dir+name, 0o755); err != nil {
 			return err
 		}

@@ -153,7 +153,11 @@ func (r *runner) cell(ctx context.Context, c cell) (result, error) {
 	}
 	defer os.RemoveAll(work)
 	home := map[bool]string{false: "/root/work", true: "/home/tester/work"}[c.user]
-	order := wire.Order{Clock: time.Now().Unix(), Settings: c.settings, Steps: c.steps("/bin/caisson", "/bin/docker-like", home, r.scope)}
+	profile, err := r.fetcher.profile(ctx, c.profile, work)
+	if err != nil {
+		return result{}, err
+	}
+	order := wire.Order{Clock: time.Now().Unix(), Settings: c.settings, Profile: profile, Steps: c.steps(guestCaisson, "/bin/docker-like", home, r.scope)}
 	initial, disk := filepath.Join(work, "initial"), filepath.Join(work, "disk")
 	if err := errors.Join(m.initial(ctx, p, initial), m.disk(ctx, p, "Debian 12 in qemu, "+c.title, order, disk)); err != nil {
 		return result{}, err

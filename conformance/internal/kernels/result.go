@@ -22,7 +22,8 @@ import (
 type result struct {
 	Cell   string         `json:"cell"`
 	Date   time.Time      `json:"date"`
-	Run    wire.Outcome   `json:"run"` // a standard run
+	Run    wire.Outcome   `json:"run"`    // a standard run
+	Weaker wire.Outcome   `json:"weaker"` // the same with what it names given up
 	Report *report.Report `json:"report"`
 	Limits *wire.Outcome  `json:"limits,omitempty"` // the tests of limits
 }
@@ -34,7 +35,7 @@ func newResult(c cell, outcomes []wire.Outcome) (result, error) {
 	for _, o := range outcomes {
 		by[o.Name] = o
 	}
-	for _, name := range []string{stepBackends, stepRun, stepSuite} {
+	for _, name := range []string{stepBackends, stepRun, stepWeaker, stepSuite} {
 		if _, ok := by[name]; !ok {
 			return r, fmt.Errorf("the step %q has no outcome", name)
 		}
@@ -42,7 +43,7 @@ func newResult(c cell, outcomes []wire.Outcome) (result, error) {
 	if c.backend != "" && !strings.Contains(by[stepBackends].Stdout, `"`+c.backend+`"`) {
 		return r, errAbsent
 	}
-	r.Run = by[stepRun]
+	r.Run, r.Weaker = by[stepRun], by[stepWeaker]
 	if c.limits() {
 		limits, ok := by[stepLimits]
 		if !ok {
@@ -86,6 +87,9 @@ func (r result) complaint() error {
 	}
 	if l := r.Limits; l != nil && (l.Exit != 0 || strings.Contains(l.Stdout, "--- SKIP")) {
 		all = errors.Join(all, fmt.Errorf("the tests of limits: %s%s", l.Stdout, l.Stderr))
+	}
+	if r.Report != nil && r.Weaker.Exit != 0 {
+		all = errors.Join(all, fmt.Errorf("a run that gives up what is named ended with %d: %s", r.Weaker.Exit, r.Weaker.Stderr))
 	}
 	if r.Report == nil {
 		if !r.refused() {
@@ -204,5 +208,15 @@ func standard(r result) string {
 	}
 	said := strings.TrimSpace(strings.TrimPrefix(r.Run.Stderr, "caisson: "))
 	lines := slices.Collect(strings.Lines(said))
-	return "refused: " + diag.Quote(strings.TrimSpace(lines[0]))
+	text := "refused: " + diag.Quote(strings.TrimSpace(lines[0]))
+	var given []string
+	for _, line := range lines {
+		if _, name, ok := strings.Cut(line, "--allow-weaker "); ok {
+			given = append(given, "`"+strings.TrimSpace(name)+"`")
+		}
+	}
+	if r.Weaker.Exit == 0 {
+		text += "; works without " + strings.Join(given, ", ")
+	}
+	return text
 }

@@ -96,7 +96,23 @@ func setUp(order wire.Order) error {
 			return fmt.Errorf("set %s: %w", name, err)
 		}
 	}
-	return errors.Join(up("lo", 0), up("dummy0", 0x0a00020f), delegate())
+	return errors.Join(up("lo", 0), up("dummy0", 0x0a00020f), delegate(), confine(order.Profile))
+}
+
+// confine loads a profile of AppArmor, unless it is empty. It is for programs
+// that begin afterwards.
+func confine(profile []byte) error {
+	if len(profile) == 0 {
+		return nil
+	}
+	const at = "/sys/kernel/security"
+	if err := unix.Mount("securityfs", at, "securityfs", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, ""); err != nil {
+		return fmt.Errorf("mount %s: %w", at, err)
+	}
+	if err := os.WriteFile(at+"/apparmor/.load", profile, 0); err != nil {
+		return fmt.Errorf("load the profile: %w", err)
+	}
+	return nil
 }
 
 // up gives an interface an IPv4 address, unless it is 0, and starts it.

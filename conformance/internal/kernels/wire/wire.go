@@ -24,7 +24,9 @@ type Order struct {
 	Clock int64 `json:"clock"`
 	// Settings are written below /proc/sys before the first step.
 	Settings map[string]string `json:"settings"`
-	Steps    []Step            `json:"steps"`
+	// Profile is a compiled profile of AppArmor to load, unless it is empty.
+	Profile []byte `json:"profile,omitempty"`
+	Steps   []Step `json:"steps"`
 }
 
 // Step is one command. It is killed, and all that it started, after Seconds.
