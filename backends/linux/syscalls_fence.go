@@ -31,8 +31,12 @@ func fenceRules(o fenceOptions) []plan.SeccompRule {
 	if o.Truncate {
 		const truncating, accessMode = 0o1000, 3 // O_TRUNC, O_ACCMODE
 		const why = "this kernel's Landlock does not cover truncating"
+		if truncate := calls("truncate"); o.Metadata {
+			rules = append(rules, plan.SeccompRule{Calls: truncate, Action: "notify", Why: why})
+		} else {
+			rules = append(rules, errno("EPERM", why, truncate))
+		}
 		rules = append(rules,
-			errno("EPERM", why, calls("truncate")),
 			errno("EPERM", why, calls("openat"), masked(2, truncating|accessMode, truncating)),
 			errno("EPERM", why, calls("open"), masked(1, truncating|accessMode, truncating)))
 	}

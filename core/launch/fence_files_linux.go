@@ -18,7 +18,7 @@ import (
 )
 
 // Landlock does not cover the mode, owner and times of files, nor watching
-// them. The supervisor answers those calls: it resolves what is meant to a
+// them, nor before Linux 6.2 truncating them. The supervisor answers those calls: it resolves what is meant to a
 // descriptor without access, judges that by its path, as Landlock would, and
 // acts on it from the agent. It never lets a call continue: the kernel would
 // read names and descriptors again.
@@ -56,7 +56,7 @@ func (f *fence) hasSocket(number uint32) bool {
 
 // request is one call that is answered, taken apart.
 type request struct {
-	what   string // "mode", "owner", "times" or "watch"
+	what   string // "mode", "owner", "times", "size" or "watch"
 	fd     int    // of the command: the file, or the directory of a relative name
 	name   uint64 // address, 0: the file is fd itself
 	link   bool   // a symbolic link itself is meant
@@ -66,6 +66,7 @@ type request struct {
 	times  uint64 // address, 0: now
 	size   int    // of the times, in bytes
 	micro  bool   // they count microseconds
+	length int64  // to truncate to
 	mask   uint32 // of the watch
 	watch  int    // descriptor of the watcher
 	strict bool   // an empty name means fd
@@ -121,6 +122,9 @@ func parse(n *notification) (r request, ok bool) {
 	case "utimensat":
 		at(0, a(3))
 		times(2, pair, false)
+	case "truncate":
+		plain(false)
+		r.what, r.length = "size", int64(n.args[1])
 	case "inotify_add_watch":
 		r.what, r.watch, r.mask = "watch", a(0), uint32(n.args[2])
 		r.fd, r.name, r.link = unix.AT_FDCWD, n.args[1], r.mask&unix.IN_DONT_FOLLOW != 0
@@ -134,7 +138,7 @@ func parse(n *notification) (r request, ok bool) {
 // connect.
 func answered() []string {
 	return []string{"chmod", "fchmod", "fchmodat", "fchmodat2", "chown", "lchown", "fchown", "fchownat",
-		"utime", "utimes", "futimesat", "utimensat", "inotify_add_watch"}
+		"utime", "utimes", "futimesat", "utimensat", "truncate", "inotify_add_watch"}
 }
 
 func callName(nr int) string {
@@ -210,6 +214,8 @@ func (r request) act(file int, times []unix.Timespec) unix.Errno {
 		err = unix.Fchownat(file, "", r.uid, r.gid, unix.AT_EMPTY_PATH)
 	case "times":
 		err = unix.UtimesNanoAt(file, "", times, unix.AT_EMPTY_PATH)
+	case "size":
+		err = unix.Truncate(fmt.Sprintf("/proc/self/fd/%d", file), r.length)
 	}
 	if err != nil {
 		return errnoOf(err)
