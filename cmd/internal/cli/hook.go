@@ -4,63 +4,27 @@ package cli
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/caisson-sandbox/caisson/core/diag"
-	"github.com/caisson-sandbox/caisson/core/policy"
 )
 
-// maxHook bounds what an agent tells a hook, in bytes.
-const maxHook = 4 << 20
-
-// agentHook is how one agent lets a hook rewrite the command of its shell tool.
-type agentHook struct {
-	file    string // where the snippet goes
-	snippet string // %s is the command of the hook, as a string of JSON
-	answer  func(input map[string]json.RawMessage, decision string) any
-}
-
-func agentHooks() map[string]agentHook {
-	preToolUse := func(input map[string]json.RawMessage, decision string) any {
-		return map[string]any{"hookSpecificOutput": map[string]any{
-			"hookEventName": "PreToolUse", "permissionDecision": decision, "updatedInput": input,
-		}}
-	}
-	const claude = `{
-  "hooks": {
-    "PreToolUse": [
-      {"matcher": "Bash", "hooks": [{"type": "command", "command": %s}]}
-    ]
-  }
-}
-`
-	return map[string]agentHook{
-		"claude": {"~/.claude/settings.json", claude, preToolUse},
-		"codex":  {"~/.codex/hooks.json", claude, preToolUse},
-		"cursor": {"~/.cursor/hooks.json", `{
-  "version": 1,
-  "hooks": {
-    "preToolUse": [{"command": %s, "matcher": "Shell"}]
-  }
-}
-`, func(input map[string]json.RawMessage, decision string) any {
-			return map[string]any{"permission": decision, "updated_input": input}
-		}},
-	}
-}
+const (
+	maxHook  = 4 << 20          // bounds what an agent tells a hook, in bytes
+	hookTime = 20 * time.Second // after which agents, who let a hook of theirs take longer, are refused
+)
 
 func (p *program) hookCommand() *cobra.Command {
-	subs := make([]*cobra.Command, 0, 3)
-	for _, name := range []string{"claude", "codex", "cursor"} {
-		subs = append(subs, p.hookOf(name, agentHooks()[name]))
+	var subs []*cobra.Command
+	for _, h := range agentHooks() {
+		subs = append(subs, p.hookOf(h))
 	}
 	c := group("hook", "Have agents run the commands of their shell tool through caisson", subs...)
 	c.Long = `Have agents run the commands of their shell tool through caisson sh.
@@ -73,7 +37,7 @@ it by caisson run.`
 	return c
 }
 
-func (p *program) hookOf(name string, h agentHook) *cobra.Command {
+func (p *program) hookOf(h agentHook) *cobra.Command {
 	var ask bool
 	run := &cobra.Command{
 		Use:   "run [flags]",
@@ -84,98 +48,137 @@ func (p *program) hookOf(name string, h agentHook) *cobra.Command {
 			if ask {
 				decision = "ask"
 			}
-			return p.answerHook(h, decision)
+			return p.answerHook(h, decision, hookTime)
 		},
 	}
-	run.Flags().BoolVar(&ask, "ask", false, "have the agent ask its person all the same, where it can")
 	print := &cobra.Command{
 		Use:   "print [flags]",
 		Short: "Print what belongs into " + h.file,
 		Args:  noArgs,
-		RunE: func(*cobra.Command, []string) error {
-			self, err := os.Executable()
-			if err != nil {
-				return fmt.Errorf("find caisson: %w", err)
-			}
-			line := shellWord(self) + " hook " + name + " run"
-			approval := "commands are then approved because they are confined; print --ask prints what has the agent ask"
-			if ask {
-				line += " --ask"
-				approval = "the agent then asks before each command, where it can"
-			}
-			command, err := json.Marshal(line)
-			if err != nil {
-				return err
-			}
-			_, err = fmt.Fprintf(p.stdout, h.snippet, command)
-			p.say("put this into " + h.file + "; " + approval)
-			return err
-		},
+		RunE:  func(*cobra.Command, []string) error { return p.printHook(h, ask) },
 	}
-	print.Flags().BoolVar(&ask, "ask", false, "have the agent ask its person all the same, where it can")
-	return group(name, "The hook of "+name, print, run)
+	if h.asks {
+		for _, c := range []*cobra.Command{run, print} {
+			c.Flags().BoolVar(&ask, "ask", false, "have the agent ask its person all the same")
+		}
+	}
+	return group(h.name, "The hook of "+h.name, print, run)
 }
 
-// answerHook reads the call of a tool and writes it with its command wrapped. An
-// error has a status by which agents do not run the command.
-func (p *program) answerHook(h agentHook, decision string) error {
-	refuse := func(why string) error {
-		return diag.New(diag.UsageInvalid, "the call of the agent's tool: "+why, "nothing was run")
-	}
-	text, err := io.ReadAll(io.LimitReader(p.stdin, maxHook+1))
+// printHook prints the agent's file. Agents run a command all the same where its
+// hook fails with any status but 2, as where caisson is not there any more.
+func (p *program) printHook(h agentHook, ask bool) error {
+	self, err := os.Executable()
 	if err != nil {
-		return refuse(err.Error())
+		return fmt.Errorf("find caisson: %w", err)
+	}
+	line, approval := shellWord(self)+" hook "+h.name+" run", "commands are then approved because they are confined"
+	if ask {
+		line += " --ask"
+		approval = "the agent then asks before each command"
+	} else if h.asks {
+		approval += "; print --ask prints what has the agent ask"
+	}
+	command, err := json.Marshal(line + " || exit 2")
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(p.stdout, h.snippet, command)
+	p.say("put this into " + h.file + "; " + approval)
+	for _, note := range h.notes {
+		p.say(note)
+	}
+	return err
+}
+
+// refuseCall has a status by which agents do not run the command.
+func refuseCall(why string) error {
+	return diag.New(diag.UsageInvalid, "the call of the agent's tool: "+why, "nothing was run")
+}
+
+// answerHook reads the call of a tool and writes it with its command wrapped. It
+// takes no longer than limit: an agent runs the command where its own is over.
+func (p *program) answerHook(h agentHook, decision string, limit time.Duration) error {
+	type wrapped struct {
+		input map[string]json.RawMessage
+		err   error
+	}
+	done := make(chan wrapped, 1)
+	go func() {
+		input, err := wrapCall(h, p.stdin)
+		done <- wrapped{input, err}
+	}()
+	select {
+	case w := <-done:
+		if w.err != nil {
+			return w.err
+		}
+		return json.NewEncoder(p.stdout).Encode(h.answer(w.input, decision))
+	case <-time.After(limit):
+		return refuseCall("it could not be read in " + limit.String())
+	}
+}
+
+// hookCall is what an agent says of the call of a tool. Of the model are the
+// input and, with Codex, the directory.
+type hookCall struct {
+	Tool  string                     `json:"tool_name"`
+	Cwd   string                     `json:"cwd"`
+	Roots []string                   `json:"workspace_roots"` // of Cursor
+	Input map[string]json.RawMessage `json:"tool_input"`
+}
+
+// wrapCall reads the call of a tool and gives its input with the command wrapped.
+func wrapCall(h agentHook, from io.Reader) (map[string]json.RawMessage, error) {
+	text, err := io.ReadAll(io.LimitReader(from, maxHook+1))
+	if err != nil {
+		return nil, refuseCall(err.Error())
 	}
 	if len(text) > maxHook {
-		return refuse("it is too long")
+		return nil, refuseCall("it is too long")
 	}
-	var call struct {
-		Cwd   string                     `json:"cwd"`
-		Roots []string                   `json:"workspace_roots"` // of Cursor
-		Input map[string]json.RawMessage `json:"tool_input"`
+	var call hookCall
+	if err := json.Unmarshal(text, &call); err != nil {
+		return nil, refuseCall(err.Error())
+	}
+	if !slices.Contains(h.tools, call.Tool) {
+		return nil, refuseCall(diag.Quote(call.Tool) + " is no tool whose commands a POSIX shell runs")
 	}
 	var command string
-	if err := json.Unmarshal(text, &call); err != nil {
-		return refuse(err.Error())
-	}
 	if err := json.Unmarshal(call.Input["command"], &command); err != nil || command == "" {
-		return refuse("it names no command")
+		return nil, refuseCall("it names no command")
 	}
 	if strings.ContainsRune(command, 0) {
-		return refuse("its command holds a NUL character")
+		return nil, refuseCall("its command holds a NUL character")
 	}
 	self, err := os.Executable()
 	if err != nil {
-		return refuse("caisson cannot be found: " + err.Error())
+		return nil, refuseCall("caisson cannot be found: " + err.Error())
 	}
-	wrapped, err := json.Marshal(workspaceWord(append(call.Roots, call.Cwd)) + shellWord(self) + " sh -c " + shellWord(command))
+	workspace, err := workspaceWord(h, call)
 	if err != nil {
-		return errors.Join(refuse("its command cannot be written"), err)
+		return nil, err
+	}
+	wrapped, err := json.Marshal(workspace + shellWord(self) + " sh -c " + shellWord(command))
+	if err != nil {
+		return nil, refuseCall("its command cannot be written: " + err.Error())
 	}
 	call.Input["command"] = wrapped
-	return json.NewEncoder(p.stdout).Encode(h.answer(call.Input, decision))
+	return call.Input, nil
 }
 
-// workspaceWord names the workspace to the shell of a wrapped command: the project
-// around the first absolute directory among those that the agent itself says it
-// works in, or around the hook's own. The tool's call may start the command
-// anywhere, and what the call says is the model's. The user's variables go first.
-func workspaceWord(dirs []string) string {
+// workspaceWord names the workspace to the shell of a wrapped command: that of
+// the user's variables, else the agent's project. Where the model has the command
+// started chooses nothing.
+func workspaceWord(h agentHook, call hookCall) (string, error) {
 	if os.Getenv(shWorkspace) != "" || os.Getenv(shPolicy) != "" {
-		return ""
+		return "", nil
 	}
-	if cwd, err := os.Getwd(); err == nil {
-		dirs = append(dirs, cwd)
+	dir, err := h.project(call)
+	if err != nil {
+		return "", err
 	}
-	i := slices.IndexFunc(dirs, filepath.IsAbs)
-	if i < 0 {
-		return ""
-	}
-	dir := dirs[i]
-	if root := projectRoot(policy.OSHost(), dir); root != "" {
-		dir = root
-	}
-	return shWorkspace + "=" + shellWord(dir) + " "
+	return shWorkspace + "=" + shellWord(dir) + " ", nil
 }
 
 // shellWord quotes a word for every POSIX shell, byte for byte.
