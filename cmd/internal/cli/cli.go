@@ -155,9 +155,7 @@ func (p *program) root(list ...command) *cobra.Command {
 	}
 	root.SetOut(p.stdout)
 	root.SetErr(p.stderr)
-	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		return diag.New(diag.UsageInvalid, err.Error(), "see "+c.CommandPath()+" --help")
-	})
+	root.SetFlagErrorFunc(flagError)
 	for _, c := range list {
 		sub := c.build(p)
 		sub.DisableFlagsInUseLine = true
@@ -221,6 +219,11 @@ func nearest(parent *cobra.Command, name string) string {
 		return ""
 	}
 	return "did you mean " + strings.Join(near, " or ") + "?"
+}
+
+// flagError reports a flag that cannot be read.
+func flagError(c *cobra.Command, err error) error {
+	return diag.New(diag.UsageInvalid, err.Error(), "see "+c.CommandPath()+" --help")
 }
 
 // usageError reports a misuse that cobra does not find by itself.

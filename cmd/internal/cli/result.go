@@ -25,11 +25,10 @@ func (j *job) report(p *sandbox.Prepared, r sandbox.Result, err error) outcome.O
 }
 
 // resultFile is where the result goes. It is opened before the command is
-// started, so that the command has no say in where it goes.
-type resultFile struct {
-	file     *os.File
-	truncate bool
-}
+// started, so that the command has no say in where it goes, and emptied then, so
+// that what an earlier invocation left is not taken for the result of one that
+// was killed.
+type resultFile struct{ file *os.File }
 
 // openResult opens what --result names; it returns nil where there is none.
 // Resolved is nil where the policy was refused: then the directories that the
@@ -43,13 +42,17 @@ func (j *job) openResult(resolved *policy.Resolved) (*resultFile, error) {
 		if err != nil || n < 0 || !(n < 3 || isInherited(n)) {
 			return nil, diag.New(diag.ResultInvalid, "--result "+diag.Quote(j.result)+": there is no such descriptor", "open it in the calling shell, as in 3>FILE")
 		}
-		return &resultFile{file: os.NewFile(uintptr(n), j.result)}, nil
+		return &resultFile{os.NewFile(uintptr(n), j.result)}, nil
 	}
 	file, err := outfile.Open(j.result, os.O_WRONLY, outfile.Outside(func(path string) string { return j.writableRoot(resolved, path) }))
 	if err != nil {
 		return nil, diag.New(diag.ResultInvalid, "--result "+diag.Quote(j.result)+": "+err.Error(), "name a file outside every writable directory, or use --result fd:N")
 	}
-	return &resultFile{file, true}, nil
+	if err := file.Truncate(0); err != nil {
+		file.Close()
+		return nil, diag.New(diag.ResultInvalid, "--result "+diag.Quote(j.result)+" cannot be emptied: "+err.Error(), "name another file")
+	}
+	return &resultFile{file}, nil
 }
 
 // writableRoot returns the writable root that holds a real path, or "".
@@ -71,12 +74,7 @@ func (f *resultFile) write(r outcome.Outcome) error {
 	if err != nil {
 		return fmt.Errorf("the result: %w", err)
 	}
-	if f.truncate {
-		err = f.file.Truncate(0)
-	}
-	if err == nil {
-		_, err = f.file.Write(append(diag.EscapeJSON(text), '\n'))
-	}
+	_, err = f.file.Write(append(diag.EscapeJSON(text), '\n'))
 	if closed := f.file.Close(); err == nil {
 		err = closed
 	}

@@ -87,6 +87,7 @@ func (p *program) shellCommand() *cobra.Command {
 
 func (j *job) add(c *cobra.Command) {
 	j.flags.add(c)
+	j.misused(c)
 	s := c.Flags()
 	s.StringVarP(&j.chdir, "chdir", "C", "", "start the command in `DIR`; the workspace stays what it is")
 	s.IntSliceVar(&j.fds, "fd", nil, "pass the descriptor `N` on (repeatable)")

@@ -140,6 +140,7 @@ needs another session. It can be given less.`,
 	c.Flags().SetInterspersed(false)
 	c.ValidArgsFunction = completeSession
 	j.flags.changed = c.Flags().Changed
+	j.misused(c)
 	j.addSession(c)
 	return c
 }
