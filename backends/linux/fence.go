@@ -37,8 +37,8 @@ func compileFence(f Facts, r *policy.Resolved) (*plan.Plan, error) {
 		p.Steps = append(p.Steps, w)
 	}
 	p.Steps = append(p.Steps, plan.Limits{Core: 1, Milliseconds: r.Limits().Time.Milliseconds()}, plan.ProcessGroup{Own: !f.signalScope()})
-	if f.brokers() {
-		p.Steps = append(p.Steps, plan.Broker{Allow: r.Network().Unix})
+	if f.connects(r) {
+		p.Steps = append(p.Steps, plan.Broker{Allow: r.Network().Unix, Makes: !f.copies()})
 	}
 	if f.answers() {
 		p.Steps = append(p.Steps, plan.Metadata{Protect: protectedInside(r)})
@@ -66,14 +66,21 @@ func (f *Fence) parent() string {
 // answers reports whether a supervisor can answer calls of the commands.
 func (f *Facts) answers() bool { return f.Notify }
 
-// brokers reports whether it can connect sockets for them, too.
-func (f *Facts) brokers() bool { return f.Notify && f.Fence != nil && f.Fence.GetFD }
+// copies reports whether it can copy their descriptors, too.
+func (f *Facts) copies() bool { return f.Notify && f.Fence != nil && f.Fence.GetFD }
+
+// connects reports whether a supervisor can connect sockets for commands: those
+// that it can copy, or makes. It makes unix sockets only, and online there are
+// others.
+func (f *Facts) connects(r *policy.Resolved) bool {
+	return f.copies() || f.answers() && r.Network().Mode != policy.Online
+}
 
 // refuseFenced refuses what a policy may say and this backend does not offer.
 func refuseFenced(f Facts, r *policy.Resolved) error {
 	n := r.Network()
-	if len(n.Unix) > 0 && n.Mode != policy.Online && !f.brokers() {
-		return diag.New(diag.ModeUnsupported, "a filter from outside, such as a container's, refuses to copy descriptors, so nothing can connect sockets for commands, and the policy grants "+diag.Quote(n.Unix[0]),
+	if len(n.Unix) > 0 && n.Mode != policy.Online && !f.connects(r) {
+		return diag.New(diag.ModeUnsupported, "this kernel has no supervisor that could connect sockets for commands (Linux 5.19), and the policy grants "+diag.Quote(n.Unix[0]),
 			"remove network.unix, or "+f.elsewhere())
 	}
 	if ports := slices.Concat(n.Loopback, n.Publish); len(ports) > 0 && n.Mode != policy.Online {
@@ -126,9 +133,10 @@ func accepts(r *policy.Resolved, id guarantee.ID) bool { return slices.Contains(
 
 func fenceFilter(f Facts, r *policy.Resolved) plan.Seccomp {
 	offline := r.Network().Mode != policy.Online
-	o := filterOptions{Broker: f.brokers(), Fence: &fenceOptions{
+	connects := f.connects(r)
+	o := filterOptions{Broker: connects, Fence: &fenceOptions{
 		Offline: offline, Metadata: f.answers(), Truncate: f.Landlock < 3,
-		Connect: !f.brokers() && offline, Watch: f.brokers(),
+		Connect: !connects && offline, Makes: connects && !f.copies(), Watch: f.copies(),
 	}}
 	return filter(o)
 }

@@ -99,7 +99,7 @@ func fenceLost(f Facts, r *policy.Resolved) map[guarantee.ID]obstacle {
 	lost := map[guarantee.ID]obstacle{}
 	if r.Network().Mode == policy.Online {
 		lost[guarantee.NetOffline] = obstacle{"the policy asks for the host's network", "use --net offline"}
-		if !f.brokers() {
+		if !f.connects(r) {
 			lost[guarantee.UnixConfined] = obstacle{"online, sockets must be connected by a supervisor, which cannot copy descriptors of commands here", f.elsewhere()}
 		}
 	}

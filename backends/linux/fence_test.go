@@ -185,11 +185,15 @@ func TestFenceRefuses(t *testing.T) {
 	socket := func(p *policyText) {
 		p.Network = policy.Network{Mode: policy.Offline, Unix: []string{"/home/u/agent"}}
 	}
-	if _, err := compileFence(containerFacts(), resolved(t, socket, root("/home/u/ws"))); err == nil || !strings.Contains(err.Error(), "/home/u/agent") {
+	old := containerFacts()
+	old.Notify = false
+	if _, err := compileFence(old, resolved(t, socket, root("/home/u/ws"))); err == nil || !strings.Contains(err.Error(), "/home/u/agent") {
 		t.Errorf("a socket that nobody can connect is not refused: %v", err)
 	}
-	if _, err := compileFence(fenceFactsOf(userFacts()), resolved(t, socket, root("/home/u/ws"))); err != nil { // the control
-		t.Error(err)
+	for _, f := range []Facts{fenceFactsOf(userFacts()), containerFacts()} { // the controls
+		if _, err := compileFence(f, resolved(t, socket, root("/home/u/ws"))); err != nil {
+			t.Error(err)
+		}
 	}
 	if _, err := compileFence(fenceFactsOf(userFacts()), resolved(t, nil, root("/proc"))); err == nil {
 		t.Error("a writable /proc is not refused")

@@ -14,6 +14,7 @@ type fenceOptions struct {
 	Metadata bool // the supervisor answers calls about mode, owner and times
 	Truncate bool // Landlock does not cover truncating
 	Connect  bool // no socket can be connected
+	Makes    bool // the supervisor makes the unix sockets
 	Watch    bool // the supervisor answers calls that watch files
 }
 
@@ -55,6 +56,13 @@ func fenceRules(o fenceOptions) []plan.SeccompRule {
 	}
 	if o.Connect {
 		rules = append(rules, errno("EACCES", "whoever listens cannot be told apart here", calls("connect")))
+	}
+	if o.Makes {
+		rules = append(rules,
+			plan.SeccompRule{Calls: calls("socket"), Action: "notify", When: []plan.SeccompCondition{is(0, 1)},
+				Why: "the supervisor can connect only the sockets that it made: it cannot copy others"},
+			plan.SeccompRule{Calls: calls("bind", "listen"), Action: "notify",
+				Why: "a socket with a name is the command's alone: the name goes when the command closes it"})
 	}
 	return rules
 }

@@ -85,6 +85,7 @@ func TestFilterVerdicts(t *testing.T) {
 	const garbage = 0xabadcafe << 32
 	type args = [6]uint64
 	strong, shared := filterOptions{}, filterOptions{Broker: true, Fence: &fenceOptions{Offline: true, Metadata: true, Truncate: true, Watch: true}}
+	making := filterOptions{Broker: true, Fence: &fenceOptions{Offline: true, Metadata: true, Makes: true}}
 	for _, test := range []struct {
 		call string
 		args args
@@ -188,6 +189,16 @@ func TestFilterVerdicts(t *testing.T) {
 		{"socket", args{garbage | 10, 1, 0}, "EAFNOSUPPORT", shared},
 		{"socket", args{1, 1, 0}, "allow", shared},
 		{"socket", args{2, 1, 0}, "allow", strong},
+		{"socket", args{1, 1, 0}, "notify", making},
+		{"socket", args{garbage | 1, 0x80805, 0}, "notify", making},
+		{"socket", args{1, 2, 0}, "EPROTONOSUPPORT", making},
+		{"socket", args{2, 1, 0}, "EAFNOSUPPORT", making},
+		{"socketpair", args{1, 1, 0}, "allow", making},
+		{"bind", args{}, "notify", making},
+		{"listen", args{}, "notify", making},
+		{"accept4", args{}, "allow", making},
+		{"bind", args{}, "allow", shared},
+		{"inotify_add_watch", args{}, "EACCES", making},
 		{"shmget", args{}, "ENOSYS", shared},
 		{"mq_open", args{}, "ENOSYS", shared},
 		{"fsetxattr", args{}, "EOPNOTSUPP", shared},

@@ -34,6 +34,7 @@ type broker struct {
 	slots    chan struct{}
 	observes map[int32]observed // calls that the kernel goes on with
 	told     func(Attempt)      // nil: nobody asks
+	made     *sockets           // nil: sockets are copied
 	looks    atomic.Int32       // at the sockets of the host
 }
 
@@ -64,6 +65,9 @@ func (s *Sandbox) serve(listener int, diag *unixDiag, told func(Attempt)) error 
 				if stat, err := statReal(name); err == nil {
 					b.allow = append(b.allow, stat)
 				}
+			}
+			if st.Makes && s.fence != nil {
+				b.made = &s.fence.sockets
 			}
 		}
 	}
@@ -146,6 +150,12 @@ func (b *broker) handle(n *notification, listener int) {
 	switch {
 	case n.nr == unix.SYS_CONNECT:
 		n.answer(listener, b.connect(n, listener))
+	case b.made != nil && n.nr == unix.SYS_SOCKET:
+		b.makeSocket(n, listener)
+	case b.made != nil && (n.nr == unix.SYS_BIND || n.nr == unix.SYS_LISTEN):
+		// What the kernel goes on with is Landlock's to judge.
+		b.made.release(int(n.pid), int(int32(n.args[0])))
+		n.proceed(listener)
 	case b.sandbox.fence != nil:
 		value, errno := b.sandbox.fence.change(n, listener)
 		n.respond(listener, value, errno)
@@ -164,7 +174,7 @@ func (b *broker) connect(n *notification, listener int) unix.Errno {
 	if errno := readMemory(int(n.pid), n.args[1], addr); errno != 0 {
 		return errno
 	}
-	socket, errno := takeDescriptor(int(n.pid), int(int32(n.args[0])))
+	socket, errno := b.socketOf(int(n.pid), int(int32(n.args[0])))
 	if errno != 0 {
 		return errno
 	}
@@ -178,7 +188,11 @@ func (b *broker) connect(n *notification, listener int) unix.Errno {
 			return errnoOf(err)
 		}
 		if domain == unix.AF_UNIX && len(addr) > 2 {
-			return b.connectUnix(n, listener, socket, addr)
+			errno = b.connectUnix(n, listener, socket, addr)
+			if errno == 0 {
+				b.made.drop(socket)
+			}
+			return errno
 		}
 	}
 	errno = b.connectSocket(n, listener, socket, addr)
@@ -210,6 +224,15 @@ func readMemory(tid int, at uint64, into []byte) unix.Errno {
 		return unix.EFAULT
 	}
 	return 0
+}
+
+// socketOf returns a descriptor of this process for the open file that a
+// descriptor of a thread is of.
+func (b *broker) socketOf(tid, number int) (int, unix.Errno) {
+	if b.made != nil {
+		return b.made.copyOf(tid, number)
+	}
+	return takeDescriptor(tid, number)
 }
 
 // takeDescriptor copies a descriptor of a thread.

@@ -32,26 +32,35 @@ func (f *fence) listens(diag *unixDiag, inode int, st *unix.Stat_t, tid int) boo
 }
 
 // hasSocket looks for a socket among the descriptors of what is inside.
-func (f *fence) hasSocket(number uint32) bool {
-	want := fmt.Sprintf("socket:[%d]", number)
+func (f *fence) hasSocket(number uint32) (found bool) {
+	f.eachSocket(func(pid int, have uint64) bool {
+		found = have == uint64(number) && f.holds(pid) // and is still itself
+		return !found
+	})
+	return found
+}
+
+// eachSocket visits the sockets that processes inside have, by the process and
+// the number of the socket, until a visit returns false.
+func (f *fence) eachSocket(visit func(pid int, number uint64) bool) {
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
-		return false
+		return
 	}
 	for _, e := range entries {
 		pid, err := strconv.Atoi(e.Name())
 		if err != nil || !f.holds(pid) {
 			continue
 		}
-		dir := fmt.Sprintf("/proc/%d/fd", pid)
-		fds, _ := os.ReadDir(dir) // of what is gone meanwhile there are none
+		fds, _ := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid)) // of what is gone meanwhile there are none
 		for _, fd := range fds {
-			if at, err := os.Readlink(dir + "/" + fd.Name()); err == nil && at == want {
-				return f.holds(pid) // and is still itself
+			if fd, err := strconv.Atoi(fd.Name()); err == nil {
+				if number, errno := socketNumber(pid, fd); errno == 0 && !visit(pid, number) {
+					return
+				}
 			}
 		}
 	}
-	return false
 }
 
 // request is one call that is answered, taken apart.

@@ -51,6 +51,8 @@ type fence struct {
 	born  uint64     // number of the last
 	kin   *kin       // of the sandbox
 
+	sockets sockets // where the supervisor makes them
+
 	mu   sync.Mutex
 	live map[*Process]bool
 }
@@ -288,6 +290,7 @@ func (s *Sandbox) endFence() {
 	if f.births != nil {
 		f.births.close()
 	}
+	f.sockets.close() // who waits for one that only this process has left waits no longer
 	if f.end != nil {
 		f.end.close() // the ender kills all, whatever the agent waits for
 	}

@@ -13,6 +13,7 @@ const (
 	notifReceive = 0xc0502100
 	notifSend    = 0xc0182101
 	notifValid   = 0x40082102
+	notifInstall = 0x40182103 // SECCOMP_IOCTL_NOTIF_ADDFD
 )
 
 // notification is struct seccomp_notif.
@@ -34,6 +35,15 @@ type response struct {
 	flags uint32
 }
 
+// installation is struct seccomp_notif_addfd.
+type installation struct {
+	id       uint64
+	flags    uint32
+	source   uint32
+	number   uint32
+	newFlags uint32
+}
+
 func (n *notification) receive(fd int) error {
 	*n = notification{}
 	return ioctl(fd, notifReceive, unsafe.Pointer(n))
@@ -52,6 +62,19 @@ func (n *notification) answer(fd int, errno unix.Errno) { n.respond(fd, 0, errno
 func (n *notification) respond(fd int, value int64, errno unix.Errno) {
 	r := response{id: n.id, value: value, errno: -int32(errno)}
 	_ = ioctl(fd, notifSend, unsafe.Pointer(&r)) // fails where the caller is gone
+}
+
+// install ends the call with a new descriptor of the caller's, which is of the
+// same open file as one of this process: nobody is between the two steps
+// (SECCOMP_ADDFD_FLAG_SEND, Linux 5.14). After an error the caller waits still,
+// or is gone.
+func (n *notification) install(fd, source int, closeOnExec bool) error {
+	const send = 2 // SECCOMP_ADDFD_FLAG_SEND
+	in := installation{id: n.id, flags: send, source: uint32(source)}
+	if closeOnExec {
+		in.newFlags = unix.O_CLOEXEC
+	}
+	return ioctl(fd, notifInstall, unsafe.Pointer(&in))
 }
 
 // proceed lets the kernel execute the call, whatever its arguments point to by

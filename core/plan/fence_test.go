@@ -22,7 +22,7 @@ func fenceSample() *Plan {
 		Steps: []Step{
 			TempDir{Parent: "/home/u/.local/state/caisson/tmp"},
 			Limits{Core: 1},
-			Broker{},
+			Broker{Makes: true},
 			Metadata{Protect: []string{"/home/u/ws/.git/hooks"}},
 			Privileges{},
 			Landlock{Handled: append([]string{"write_file"}, read...), Scoped: []string{"signal"}, Rules: []LandlockRule{
@@ -84,6 +84,7 @@ func TestFencedRefuses(t *testing.T) {
 		{"an exception of everything", rule(LandlockRule{Path: "/", Except: []string{"/"}}), "root"},
 		{"an exception of a symbol", rule(LandlockRule{Path: TmpSymbol, Except: []string{"/a"}}), "has exceptions"},
 		{"a relative protected path", func(p *Plan) { p.Steps[3] = Metadata{Protect: []string{"x"}} }, "not absolute"},
+		{"sockets made beside namespaces", func(p *Plan) { *p = *sample(); p.Steps = append(p.Steps[:1:1], Broker{Makes: true}) }, "makes sockets"},
 	} {
 		p := fenceSample()
 		c.change(p)

@@ -165,9 +165,12 @@ type ProcessGroup struct {
 }
 
 // Broker answers connect for the commands: a unix socket of a path is reached
-// only if a process of the sandbox listens on it or Allow names it.
+// only if a process of the sandbox listens on it or Allow names it. With Makes
+// the supervisor makes the unix sockets of the commands too, where it cannot
+// copy those that they make.
 type Broker struct {
 	Allow []string `json:"allow,omitempty"`
+	Makes bool     `json:"makes,omitempty"`
 }
 
 // Egress joins the sandbox's network to the host's at single ports of the

@@ -68,6 +68,9 @@ func (p *Plan) Validate() error {
 		if _, ok := s.(Seatbelt); ok && p.OS != "darwin" {
 			return invalid("step %d, %s, is unknown on %s", i, s.Name(), p.OS)
 		}
+		if b, ok := s.(Broker); ok && b.Makes && !p.Fenced() {
+			return invalid("step %d, %s, makes sockets, which only a plan without namespaces has done", i, s.Name())
+		}
 		switch s.(type) {
 		case Private, Cover, MountPoint, Link, Devices, Hold:
 			if _, wrapped := p.Wrapped(); !seen["scratch"] && !wrapped {
