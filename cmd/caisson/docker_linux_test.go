@@ -130,3 +130,26 @@ func TestInDocker(t *testing.T) {
 		})
 	}
 }
+
+// TestSocketsInDocker: where descriptors of commands cannot be copied, sockets
+// inside are connected all the same, and so is one that is granted; the host's
+// others are not.
+func TestSocketsInDocker(t *testing.T) {
+	t.Parallel()
+	for name, user := range containerUsers() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := newContainer(t, user)
+			_, text, _ := c.caisson(t, true, "plan", "--json", "--backend", "linux/landlock")
+			if !strings.Contains(text, `"net.unix.confined":{"by"`) {
+				t.Skip("this host has no Landlock")
+			}
+			if !strings.Contains(text, `"makes":true`) {
+				t.Error("descriptors can be copied here")
+			}
+			if !c.conforms(t, "linux/landlock", "^(work-21|unix-.*)$") {
+				t.Error("sockets inside are not connected, or sockets of the host are")
+			}
+		})
+	}
+}
