@@ -207,6 +207,23 @@ func (d *Dir) DeadWatched(name string) (w Watched, written time.Time, dead bool,
 	return w, time.Unix(at.Sec, int64(at.Nsec)), true, err
 }
 
+// Held counts the records that sandboxes hold. The journal must be locked.
+func (d *Dir) Held() (n int, err error) {
+	names, err := d.List()
+	if err != nil {
+		return 0, err
+	}
+	for _, name := range names {
+		if _, ours := ParseName(name); !ours && !IsWatched(name) && name != Pending {
+			continue
+		}
+		if _, _, dead, err := d.readDead(name, maxWatched); err == nil && !dead {
+			n++
+		}
+	}
+	return n, nil
+}
+
 func (d *Dir) readDead(name string, limit uint64) (text []byte, written unix.StatxTimestamp, dead bool, err error) {
 	fd, err := unix.Openat(d.FD(), name, unix.O_WRONLY|unix.O_CLOEXEC|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
 	if err != nil {

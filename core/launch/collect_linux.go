@@ -25,10 +25,19 @@ const dyingTime = 50 * time.Millisecond
 // was made when its maker was killed before it could note what it made.
 const pendingTime = time.Second
 
+// endingTime bounds the wait for what holds records, and holdPause is how often
+// it is looked at: the guardian of a run that was killed just now ends by itself,
+// other sandboxes live on.
+const (
+	endingTime = time.Second
+	holdPause  = 10 * time.Millisecond
+)
+
 // Collect removes the placeholders that killed runs left, and their records,
 // and moves away what they left under names that must not appear.
 // What has become something else, such as a directory that is no longer empty,
-// stays. Each removal is reported. It may run beside any number of sandboxes.
+// stays. Each removal is reported, and whether sandboxes are left that still have
+// to remove something. It may run beside any number of sandboxes.
 func Collect(stateDir string, report func(diag.Diagnostic)) error {
 	collectTmp(tmpDirs(stateDir), report)
 	collectCgroups(stateDir, report)
@@ -40,11 +49,30 @@ func Collect(stateDir string, report func(diag.Diagnostic)) error {
 		return fmt.Errorf("open the journal: %w", err)
 	}
 	defer d.Close()
+	for deadline := time.Now().Add(endingTime); ; time.Sleep(holdPause) {
+		last := time.Now().After(deadline)
+		held, err := collectUnheld(d, last, report)
+		if err != nil || held == 0 {
+			return err
+		}
+		if last {
+			tell(report, leftover(fmt.Sprintf("names are still held (%d) by sandboxes that live or are being ended, which remove them", held)))
+			return nil
+		}
+	}
+}
+
+// collectUnheld is collect where nothing is held, or where it is the last time.
+// The journal is not locked afterwards: a guardian needs it to end.
+func collectUnheld(d *journal.Dir, last bool, report func(diag.Diagnostic)) (held int, err error) {
 	if err := d.Lock(); err != nil {
-		return err
+		return 0, err
 	}
 	defer d.Unlock()
-	return collect(d, report)
+	if held, err = d.Held(); err != nil || held > 0 && !last {
+		return held, err
+	}
+	return held, collect(d, report)
 }
 
 // collect is Collect with the journal locked.

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -147,11 +148,15 @@ func TestHoldOwnerAndGuardianKilled(t *testing.T) {
 	t.Parallel()
 	ws, state := repository(t)
 	cmd, guardian := owner(t, ws, state)
-	if err := Collect(state, nil); err != nil {
+	var living findings
+	if err := Collect(state, living.add); err != nil {
 		t.Fatal(err)
 	}
 	if !exists(ws + "/.claude") {
 		t.Fatal("the placeholder of a living sandbox was removed")
+	}
+	if len(living.all) != 1 || !strings.Contains(living.all[0].Message, "still held (1)") {
+		t.Errorf("findings beside a living sandbox: %v", living.all)
 	}
 	_ = unix.Kill(guardian, unix.SIGKILL)
 	ended(t, guardian)
@@ -172,6 +177,40 @@ func TestHoldOwnerAndGuardianKilled(t *testing.T) {
 	}
 	if got := found.codes(); len(got) != 2 || got[0] != diag.LeftoverRemoved || got[1] != diag.LeftoverRemoved {
 		t.Errorf("findings: %v", found.all)
+	}
+}
+
+// TestCollectBesideGuardian: what the guardian of a killed run is about to remove
+// is waited for, or told of.
+func TestCollectBesideGuardian(t *testing.T) {
+	t.Parallel()
+	ws, state := repository(t)
+	cmd, guardian := owner(t, ws, state)
+	if err := unix.Kill(guardian, unix.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Process.Kill()
+	_ = cmd.Wait()
+	var told findings
+	if err := Collect(state, told.add); err != nil {
+		t.Fatal(err)
+	}
+	if !exists(ws+"/.claude") || len(told.all) != 1 || !strings.Contains(told.all[0].Message, "being ended") {
+		t.Errorf("with a stopped guardian: placeholder %v, findings %v", exists(ws+"/.claude"), told.all)
+	}
+	if err := unix.Kill(guardian, unix.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	var waited findings
+	if err := Collect(state, waited.add); err != nil {
+		t.Fatal(err)
+	}
+	if exists(ws+"/.claude") == (len(waited.all) == 0) {
+		t.Errorf("with a guardian at work: placeholder %v, findings %v", exists(ws+"/.claude"), waited.all)
+	}
+	ended(t, guardian)
+	if exists(ws + "/.claude") {
+		t.Error("the placeholder is left")
 	}
 }
 

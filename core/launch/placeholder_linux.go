@@ -73,6 +73,9 @@ func (h *hold) matches() bool {
 // on it: an empty directory, or a file with neutral content. The times of the
 // directory that it is in are set back.
 func holdAbsent(p *plan.Plan, stateDir string, report func(diag.Diagnostic)) (*holds, error) {
+	if stateDir != "" {
+		collectTmp(tmpDirs(stateDir), report)
+	}
 	dir, err := openJournal(p, stateDir)
 	if dir == nil {
 		return nil, err

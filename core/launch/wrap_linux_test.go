@@ -346,6 +346,24 @@ func TestWrappedHolds(t *testing.T) {
 // TestCollectTmp: what a killed caller left goes, what a living one has stays.
 func TestCollectTmp(t *testing.T) {
 	t.Parallel()
+	for name, collect := range map[string]func(t *testing.T, state string, report func(diag.Diagnostic)){
+		"gc": func(t *testing.T, state string, report func(diag.Diagnostic)) {
+			if err := Collect(state, report); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"next sandbox": func(t *testing.T, state string, report func(diag.Diagnostic)) {
+			open(t, holdPlan(t.TempDir()), Options{StateDir: state, Report: report}).Close()
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			testCollectTmp(t, collect)
+		})
+	}
+}
+
+func testCollectTmp(t *testing.T, collect func(t *testing.T, state string, report func(diag.Diagnostic))) {
 	state := t.TempDir()
 	dead := exec.Command("true")
 	if err := dead.Run(); err != nil {
@@ -367,9 +385,7 @@ func TestCollectTmp(t *testing.T) {
 	}
 	t.Cleanup(func() { removeTmp(dirs[1]) })
 	var said findings
-	if err := Collect(state, said.add); err != nil {
-		t.Fatal(err)
-	}
+	collect(t, state, said.add)
 	if _, err := os.Stat(dirs[0]); err == nil || !slices.Contains(said.codes(), diag.LeftoverRemoved) {
 		t.Errorf("%s is left, %v", dirs[0], said.codes())
 	}

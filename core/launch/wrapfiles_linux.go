@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 
@@ -108,9 +109,14 @@ func collectTmp(base string, report func(diag.Diagnostic)) {
 		}
 		dir := filepath.Join(base, e.Name())
 		removeTmp(dir)
-		if _, err := os.Lstat(dir); err != nil {
-			tell(report, *diag.New(diag.LeftoverRemoved, "the directory "+diag.Quote(dir)+" of a sandbox that was killed was removed", ""))
+		said := "the directory " + diag.Quote(dir) + " of a sandbox that was killed was removed"
+		if info, err := os.Lstat(dir); err == nil {
+			if st, ok := info.Sys().(*syscall.Stat_t); !ok || int(st.Uid) != os.Geteuid() {
+				continue
+			}
+			said = "the directory " + diag.Quote(dir) + " of a sandbox that was killed cannot be removed yet"
 		}
+		tell(report, leftover(said))
 	}
 }
 

@@ -23,7 +23,8 @@ func (p *program) gcCommand() *cobra.Command {
 		Use:   "gc",
 		Short: "Remove what killed runs left",
 		Long: "Remove what runs left that were killed before they could do so, and caches of build tools that nobody used for a\n" +
-			"month, or that are too many. Sandboxes that live are not disturbed.",
+			"month, or that are too many. Sandboxes that live are not disturbed; a run that was killed just now is waited for, for a\n" +
+			"second, and what is still held then is told.",
 		Args: noArgs,
 		RunE: func(*cobra.Command, []string) error {
 			state := policy.OSHost().OwnDirs().State
