@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -194,7 +195,11 @@ func TestFactsRoundTrip(t *testing.T) {
 	odd.Trial = Trial{Step: "proc", Entry: "mount", Errno: "EPERM", Message: "a\nb"}
 	odd.Hints = &Hints{MaxUserNamespaces: -1, AppArmor: true, Container: "docker"}
 	odd.Nested = true
-	for _, f := range []Facts{userFacts(), rootFacts(), odd} {
+	var full Facts // with something in each field, so that none is forgotten
+	fill(reflect.ValueOf(&full).Elem())
+	full.Format, full.Arch, full.Trial.OK = factsFormat, "arm64", false
+	full.Fence.Trial.OK = false
+	for _, f := range []Facts{userFacts(), rootFacts(), odd, full} {
 		raw, err := f.MarshalJSON()
 		if err != nil || !json.Valid(raw) {
 			t.Fatalf("%v: %s", err, raw)
@@ -203,6 +208,30 @@ func TestFactsRoundTrip(t *testing.T) {
 		if d := cmp.Diff(f, got); err != nil || d != "" {
 			t.Errorf("%v (-want +got):\n%s", err, d)
 		}
+	}
+}
+
+// fill puts something into each field.
+func fill(v reflect.Value) {
+	switch v.Kind() {
+	case reflect.Struct:
+		for i := range v.NumField() {
+			fill(v.Field(i))
+		}
+	case reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+		fill(v.Elem())
+	case reflect.Slice:
+		v.Set(reflect.MakeSlice(v.Type(), 2, 2))
+		for i := range v.Len() {
+			fill(v.Index(i))
+		}
+	case reflect.String:
+		v.SetString("x")
+	case reflect.Bool:
+		v.SetBool(true)
+	default:
+		v.SetInt(7)
 	}
 }
 

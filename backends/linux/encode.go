@@ -39,6 +39,14 @@ func (f Facts) MarshalJSON() ([]byte, error) {
 	w.add("]")
 	w.texts("mounts", f.Mounts)
 	w.texts("file_mounts", f.FileMounts)
+	if f.Cgroup != nil {
+		w.key("cgroup")
+		w.add("{")
+		w.text("dir", f.Cgroup.Dir)
+		w.truth("memory", f.Cgroup.Memory)
+		w.truth("pids", f.Cgroup.Pids)
+		w.add("}")
+	}
 	w.key("trial")
 	w.add("{")
 	w.truth("ok", f.Trial.OK)

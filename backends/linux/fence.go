@@ -36,7 +36,7 @@ func compileFence(f Facts, r *policy.Resolved) (*plan.Plan, error) {
 	if w := fenceWatch(r); len(w.Quarantine)+len(w.Report)+len(w.Git) > 0 {
 		p.Steps = append(p.Steps, w)
 	}
-	p.Steps = append(p.Steps, plan.Limits{Core: 1, Milliseconds: r.Limits().Time.Milliseconds()}, plan.ProcessGroup{Own: !f.signalScope()})
+	p.Steps = append(p.Steps, fenceLimits(f, r), plan.ProcessGroup{Own: !f.signalScope()})
 	if f.connects(r) {
 		p.Steps = append(p.Steps, plan.Broker{Allow: r.Network().Unix, Makes: !f.copies()})
 	}
@@ -52,6 +52,16 @@ func compileFence(f Facts, r *policy.Resolved) (*plan.Plan, error) {
 	p.Notes = fenceNotes(f, r, served)
 	p.Claims, p.Unmet = fenceClaims(f, r, served)
 	return p, nil
+}
+
+// fenceLimits are the limits without a user namespace, in which alone
+// RLIMIT_NPROC counts a sandbox.
+func fenceLimits(f Facts, r *policy.Resolved) plan.Limits {
+	l := limits(f, r)
+	if l.ProcessesBy == "rlimit" {
+		l.Processes, l.ProcessesBy = 0, ""
+	}
+	return l
 }
 
 // parent is where directories for temporary files are made; nil facts are those

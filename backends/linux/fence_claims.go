@@ -56,6 +56,12 @@ func fenceOffers(f Facts) guarantee.Set {
 	if !f.Fence.Keys {
 		s[guarantee.IPCConfined] = guarantee.Claim{By: guarantee.ByKernel}
 	}
+	if f.limitsMemory() {
+		s[guarantee.LimitMemory] = guarantee.Claim{By: guarantee.ByKernel}
+	}
+	if f.limitsTasks() {
+		s[guarantee.LimitProcesses] = guarantee.Claim{By: guarantee.ByKernel}
+	}
 	if f.signalScope() {
 		s[guarantee.OutsideUntouchable] = guarantee.Claim{By: guarantee.ByKernel}
 		s[guarantee.TreeKilled] = guarantee.Claim{By: guarantee.ByKernel}
@@ -176,7 +182,8 @@ func fenceUnmet(f Facts, id guarantee.ID) plan.Unmet {
 	case guarantee.OutsideHidden:
 		u.Reason = "without a process namespace, /proc lists the host's processes"
 	case guarantee.LimitProcesses:
-		u.Reason = "without a user namespace, the limit counts everything that the user runs, see RLIMIT_NPROC in getrlimit(2)"
+		u.Reason = "without a user namespace, RLIMIT_NPROC counts everything that the user runs, see getrlimit(2), and no control group of version 2 is delegated to this process"
+		u.Remedy = delegate + "; or " + f.elsewhere()
 	case guarantee.NetAllowlist:
 		u.Reason = "without a network namespace nothing can be the only way out"
 	case guarantee.DenialsReported:

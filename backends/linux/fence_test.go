@@ -33,6 +33,18 @@ func containerFacts() Facts {
 	return f
 }
 
+// withGroup are facts of a host that delegates a control group to the user.
+func withGroup(f Facts) Facts {
+	f.Cgroup = &Cgroup{Dir: "/sys/fs/cgroup/user", Memory: true, Pids: true}
+	return f
+}
+
+// limited asks for limits of what the standard policy leaves free.
+func limited(p *policyText) {
+	p.Limits = map[string]any{"memory": 1 << 30, "processes": 64}
+	p.Require = append(p.Require, guarantee.LimitMemory, guarantee.LimitProcesses)
+}
+
 func TestGoldenFencedPlans(t *testing.T) {
 	t.Parallel()
 	secrets := []policy.Rule{
@@ -60,6 +72,7 @@ func TestGoldenFencedPlans(t *testing.T) {
 		{"fence-online", fenceFactsOf(userFacts()), checkout("/home/u/ws"), func(p *policyText) { p.Network = policy.Network{Mode: policy.Online} }},
 		{"fence-tmp-dir", fenceFactsOf(userFacts()), []policy.Rule{root("/home/u/ws"), root("/tmp/scratch")}, func(p *policyText) { p.Tmp = "/tmp/scratch" }},
 		{"fence-read-only", fenceFactsOf(userFacts()), secrets[:3], nil},
+		{"fence-limits", withGroup(fenceFactsOf(userFacts())), []policy.Rule{root("/home/u/ws")}, limited},
 		{"fence-terminals", fenceFactsOf(userFacts()), []policy.Rule{root("/home/u/ws")}, func(p *policyText) { p.AllowWeaker = []guarantee.ID{guarantee.TTYNoInject} }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -132,6 +145,8 @@ func TestFenceClaims(t *testing.T) {
 		{"online", checked(keyless, online, root("/home/u/ws")), []guarantee.ID{guarantee.NetOffline}, "the host's network"},
 		{"online in a container", checked(containerFacts(), online, root("/w")), []guarantee.ID{guarantee.DeviceDenied, guarantee.NetOffline, guarantee.UnixConfined}, ""},
 		{"a shared /tmp", checked(keyless, nil, root("/tmp")), []guarantee.ID{guarantee.TmpPrivate}, "/tmp"},
+		{"limits", checked(withGroup(keyless), limited, root("/w")), nil, ""},
+		{"limits without a group", checked(keyless, limited, root("/w")), []guarantee.ID{guarantee.LimitMemory, guarantee.LimitProcesses}, "control group"},
 		{"terminals", checked(keyless, func(p *policyText) { p.AllowWeaker = []guarantee.ID{guarantee.TTYNoInject} }, root("/w")), []guarantee.ID{guarantee.TTYNoInject}, "pseudoterminals"},
 		{"it does not work", checked(broken, nil, root("/w")), guarantee.Standard(), "step landlock: EPERM"},
 	} {

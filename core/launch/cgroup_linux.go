@@ -144,6 +144,13 @@ func (c *cgroup) attributes() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{UseCgroupFD: true, CgroupFD: int(c.dir.Fd())}
 }
 
+// kill kills all that is in the group, where the kernel can: from Linux 5.14 on.
+func (c *cgroup) kill() {
+	if c != nil {
+		_ = c.set("cgroup.kill", "1")
+	}
+}
+
 // remove removes the group, in which nothing lives any more.
 func (c *cgroup) remove() {
 	if c == nil {

@@ -55,11 +55,11 @@ func TestCgroupSweepElsewhere(t *testing.T) {
 	}
 }
 
-// TestCgroupNeedsNamespaces has a plan of the tier without namespaces limit
-// memory: what its commands start would be outside of the group.
-func TestCgroupNeedsNamespaces(t *testing.T) {
+// TestCgroupOfWrapper has a plan that another program carries out limit memory:
+// what that starts would be outside of the group.
+func TestCgroupOfWrapper(t *testing.T) {
 	t.Parallel()
-	p := &plan.Plan{Steps: []plan.Step{plan.Limits{Memory: 1 << 20, Cgroup: "/sys/fs/cgroup"}, plan.Privileges{}}}
+	p := &plan.Plan{Steps: []plan.Step{plan.Limits{Memory: 1 << 20, Cgroup: "/sys/fs/cgroup"}, plan.Wrap{}}}
 	_, err := Open(t.Context(), p, Options{})
 	var d *diag.Diagnostic
 	if !errors.As(err, &d) || d.Code != diag.PlanInvalid || !strings.Contains(d.Message, "control group") {

@@ -96,6 +96,9 @@ func (s *Sandbox) makeFenced() (err error) {
 			return err
 		}
 	}
+	if s.cgroup, err = newCgroup(s.plan, s.options); err != nil {
+		return err
+	}
 	if f.agent.do(func() { err = s.startNursery() }); err != nil {
 		return err
 	}
@@ -295,6 +298,7 @@ func (s *Sandbox) endFence() {
 		f.end.close() // the ender kills all, whatever the agent waits for
 	}
 	for end := time.Now().Add(fencePatience); time.Now().Before(end); {
+		s.cgroup.kill()
 		s.killInside()
 		select {
 		case <-gone:

@@ -103,10 +103,10 @@ func openSandbox(ctx context.Context, p *plan.Plan, o Options) (*Sandbox, error)
 
 // make makes what the plan says, and undoes all but the holds if that fails.
 func (s *Sandbox) make() error {
-	if cgroupOf(s.plan) != nil && len(s.plan.Steps) > 0 && s.plan.Steps[0].Name() != (plan.Namespaces{}).Name() {
-		return diag.New(diag.PlanInvalid, "the plan limits by a control group what is not made of namespaces", "")
-	}
 	if step, ok := s.plan.Wrapped(); ok {
+		if cgroupOf(s.plan) != nil {
+			return diag.New(diag.PlanInvalid, "the plan limits by a control group what another program starts", "")
+		}
 		return s.makeWrapped(step)
 	}
 	if s.plan.Fenced() {
