@@ -14,4 +14,5 @@ import (
 type Options struct {
 	Try      func(*plan.Plan) error // makes and removes the sandbox of a plan
 	StateDir string                 // caisson's state directory; empty: remember nothing
+	Anew     bool                   // try again what is remembered
 }

@@ -9,6 +9,6 @@ import (
 
 // Backends returns the backends of this system.
 func Backends(o Options) []backend.Backend {
-	options := linux.Options{Try: o.Try, StateDir: o.StateDir}
+	options := linux.Options{Try: o.Try, StateDir: o.StateDir, Anew: o.Anew}
 	return []backend.Backend{linux.New(options), linux.NewLandlock(options)}
 }

@@ -35,6 +35,9 @@ type Options struct {
 	// StateDir is caisson's state directory, where a successful trial is
 	// remembered until the next boot. Empty: every Probe makes the trial anew.
 	StateDir string
+	// Anew has every Probe make the trial though one is remembered, and forget
+	// that one where it fails now.
+	Anew bool
 }
 
 // New returns the backend.

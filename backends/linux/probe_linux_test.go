@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -116,6 +117,51 @@ func TestTrialIsRemembered(t *testing.T) {
 		}
 		if facts(t, o); tr.count != before+1 {
 			t.Errorf("after a file with %s the next trial is not remembered", name)
+		}
+	}
+}
+
+// TestTrialAnew: who asks for it has the trial made though one is remembered,
+// and a remembered one that fails now is forgotten.
+func TestTrialAnew(t *testing.T) {
+	t.Parallel()
+	tr := &trier{}
+	o := Options{Try: tr.try, StateDir: t.TempDir()}
+	if facts(t, o).Landlock == 0 {
+		t.Skip("SKIP: this kernel has no Landlock, no trial is made here")
+	}
+	anew := o
+	anew.Anew = true
+	if !facts(t, anew).Trial.OK || tr.count != 2 {
+		t.Errorf("%d trials, want 2", tr.count)
+	}
+	if !facts(t, o).Trial.OK || tr.count != 2 {
+		t.Errorf("%d trials, want 2: the last one is remembered", tr.count)
+	}
+	tr.err = syscall.EPERM
+	if facts(t, anew).Trial.OK || facts(t, o).Trial.OK || tr.count != 4 {
+		t.Errorf("%d trials, want 4: the failed one is not remembered, nor that before", tr.count)
+	}
+}
+
+// TestConfinement: what is mounted over /proc, and nothing else of the mounts,
+// tells one confinement from another; without a filter no answers are asked for.
+func TestConfinement(t *testing.T) {
+	t.Parallel()
+	of := func(lines ...string) string {
+		f := Facts{Mounts: lines}
+		return strings.Join(f.confinement(), "\n")
+	}
+	whole := of("1 2 0:9 / /proc rw - proc proc")
+	if masked := of("1 2 0:9 / /proc rw - proc proc", "3 1 0:5 /null /proc/keys ro - tmpfs tmpfs"); masked == whole {
+		t.Error("a masked /proc is not told from a whole one")
+	}
+	if other := of("5 9 0:11 / /proc rw - proc proc", "3 5 8:1 / /home rw - ext4 /dev/sda"); other != whole {
+		t.Errorf("%q, want %q", other, whole)
+	}
+	for _, errno := range answers() {
+		if errno == "0" {
+			t.Errorf("a call that can only fail did not: %v", answers())
 		}
 	}
 }

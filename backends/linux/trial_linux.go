@@ -35,7 +35,7 @@ func (f *Facts) try(ctx context.Context, o Options, name string, with planner) (
 		return Trial{Message: "nothing can execute plans here"}, nil
 	}
 	key := f.circumstances()
-	if o.StateDir != "" && remembered(o.StateDir, name, key) {
+	if o.StateDir != "" && !o.Anew && remembered(o.StateDir, name, key) {
 		return Trial{OK: true}, nil
 	}
 	if err := ctx.Err(); err != nil {
@@ -50,8 +50,12 @@ func (f *Facts) try(ctx context.Context, o Options, name string, with planner) (
 		return Trial{}, fmt.Errorf("plan the trial: %w", err)
 	}
 	t := outcome(o.Try(p))
-	if t.OK && o.StateDir != "" {
+	switch {
+	case o.StateDir == "":
+	case t.OK:
 		remember(o.StateDir, name, key)
+	case o.Anew:
+		_ = os.Remove(filepath.Join(o.StateDir, name)) // what is not there need not be forgotten
 	}
 	return t, nil
 }
@@ -77,7 +81,7 @@ func outcome(err error) Trial {
 // container and what this process is confined by already.
 func (f *Facts) circumstances() string {
 	parts := []string{
-		"1", setting("/proc/sys/kernel/random/boot_id"), f.Kernel, strconv.Itoa(f.UID), strconv.Itoa(f.GID),
+		"2", setting("/proc/sys/kernel/random/boot_id"), f.Kernel, strconv.Itoa(f.UID), strconv.Itoa(f.GID),
 		setting("/proc/self/attr/current"),
 	}
 	program, err := os.Executable()
@@ -98,6 +102,7 @@ func (f *Facts) circumstances() string {
 		}
 		parts = append(parts, strconv.Itoa(v))
 	}
+	parts = append(parts, f.confinement()...)
 	for i, p := range parts {
 		parts[i] = strconv.Quote(p)
 	}

@@ -96,6 +96,10 @@ func TestRemediedDocker(t *testing.T) {
 			if !c.conforms(t, "linux/namespaces", "^(write|protect|hide|net|unix|tree|privilege|process)-0[1-4]$") {
 				t.Error("what linux/namespaces claims does not hold")
 			}
+			c.profile = "" // the next container, with the same home
+			if code, _, said := c.caisson(t, true, act...); code != 125 || !strings.Contains(said, "namespaces cannot be made") {
+				t.Errorf("by default, after the profile: status %d; %s", code, said)
+			}
 		})
 	}
 }

@@ -71,8 +71,14 @@ func Prepare(ctx context.Context, p policy.Policy, o *Options) (*Prepared, error
 }
 
 // Backends returns the built-in backends of this system.
-func Backends() []backend.Backend {
-	return builtin.Backends(builtin.Options{Try: launch.Try, StateDir: policy.OSHost().OwnDirs().State})
+func Backends() []backend.Backend { return backends(false) }
+
+// BackendsAnew returns them for who asks what this host can do, and not what it
+// could when that was last tried.
+func BackendsAnew() []backend.Backend { return backends(true) }
+
+func backends(anew bool) []backend.Backend {
+	return builtin.Backends(builtin.Options{Try: launch.Try, StateDir: policy.OSHost().OwnDirs().State, Anew: anew})
 }
 
 // Probe asks backends what they can do on this host.

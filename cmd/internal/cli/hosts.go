@@ -34,7 +34,7 @@ type standing struct {
 // them upholds the standard contract, these and the trusted plugins. Plugins
 // run until endPlugins.
 func (p *program) available(ctx context.Context) ([]backend.Backend, []selector.Candidate, error) {
-	backends := sandbox.Backends()
+	backends := sandbox.BackendsAnew()
 	candidates := sandbox.Probe(ctx, backends)
 	lost := slices.ContainsFunc(stand(candidates), func(s standing) bool { return s.Standard && !s.Held })
 	if !lost || !registry.Default().Any() || p.hosting == nil && !p.canHandOver() {
