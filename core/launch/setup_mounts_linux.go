@@ -13,11 +13,16 @@ import (
 )
 
 // The scratch's things that cover hidden paths, and held ones: what is held
-// can be listed, so that tools find it empty and do not complain.
+// can be listed, so that tools find it empty and do not complain. It holds one
+// file, which has git leave it alone: without, `git clean -d` and `git stash -u`
+// try to remove it as an empty directory, and fail.
 const (
 	coverDir  = scratchBase + "/d"
 	coverFile = scratchBase + "/f"
 	heldDir   = scratchBase + "/h"
+
+	heldIgnore = heldDir + "/.gitignore"
+	ignoreAll  = "*\n"
 )
 
 // mountStep adds the entries of one step of the mount tree. Steps that are
@@ -74,6 +79,11 @@ func (s *setup) scratch(st plan.Scratch) {
 	s.call("mount the scratch", unix.SYS_MOUNT, s.str("caisson"), s.str(scratchBase), s.str("tmpfs"), num(unix.MS_NOSUID|unix.MS_NODEV), s.str(options))
 	s.mkdir(coverDir, 0)
 	s.mkdir(heldDir, 0o555)
+	s.mkfile(heldIgnore, 0o644)
+	ignore := s.cell(0)
+	s.call("open "+heldIgnore, unix.SYS_OPENAT, atFDCWD, s.str(heldIgnore), num(unix.O_WRONLY|unix.O_CLOEXEC)).to(ignore)
+	s.call("write "+heldIgnore, unix.SYS_WRITE, ignore.value(), s.bytes([]byte(ignoreAll)), num(len(ignoreAll)))
+	s.call("close "+heldIgnore, unix.SYS_CLOSE, ignore.value())
 	s.mkfile(coverFile, 0)
 	for _, name := range []string{coverDir, coverFile, heldDir} {
 		tree := s.openPlace(name)

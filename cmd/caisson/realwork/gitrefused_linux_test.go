@@ -28,6 +28,7 @@ func TestGitConfigIsProtected(t *testing.T) {
 			rm -rf .git lib && cp -r "$ELSE/outer/." . `, "git submodule --quiet init", ".git/config", "could not write config file"},
 		{"init", "rm -rf .git", "git init -q", ".git", "held-by-caisson"},
 		{"hook", "", "echo 'exit 1' >.git/hooks/pre-commit", ".git/hooks", "Read-only file system"},
+		{"submodule", `(cd "$ELSE" && git init -q && git commit -q --allow-empty -m lib)`, `git submodule --quiet add "$ELSE" lib`, ".git/modules", "Read-only file system"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -46,7 +47,7 @@ func TestGitConfigIsProtected(t *testing.T) {
 			box := []string{shared.caisson, "run", "-v"}
 			status, out := r.bash(t, w, env, append(box, "--"), c.script)
 			if status == 0 || status == 125 || !strings.Contains(out, c.says) || !strings.Contains(out, "see caisson explain PATH") ||
-				c.unprotect == ".git/config" && !strings.Contains(out, "--unprotect .git/config") {
+				(c.unprotect == ".git/config" || c.unprotect == ".git/modules") && !strings.Contains(out, "--unprotect "+c.unprotect) {
 				t.Errorf("status %d:\n%s", status, out)
 			}
 			explain := shared.command("caisson", "explain", c.unprotect)

@@ -276,12 +276,12 @@ func (j *job) hint(p *sandbox.Prepared, r sandbox.Result) []diag.Diagnostic {
 	d := diag.Diagnostic{
 		Code:    diag.WriteHint,
 		Message: "writes outside " + diag.Quote(p.Resolved.Workspace()[0]) + " are refused",
-		Remedy:  "see caisson explain PATH",
+		Remedy:  "see caisson explain PATH; --trace-denials names what was denied",
 	}
 	config := filepath.Join(p.Resolved.Workspace()[0], ".git", "config")
 	if access, rule := p.Resolved.AccessTo(config); access == policy.Read && rule.Path == config {
 		d.Message = "writes outside " + diag.Quote(p.Resolved.Workspace()[0]) + " and to protected paths in it are refused"
-		d.Remedy += "; what changes git's configuration needs --unprotect .git/config"
+		d.Remedy += "; what changes git's configuration needs --unprotect .git/config, what adds a submodule --unprotect .git/modules too"
 	}
 	j.found(d)
 	return []diag.Diagnostic{d}
