@@ -48,7 +48,11 @@ func offers(name string, f Facts) guarantee.Set {
 	add(guarantee.ByKernel, "and what runs as the account is ended", guarantee.TreeKilled)
 	add(guarantee.ByAccount, "", guarantee.WriteProtected, guarantee.ReadHidden, guarantee.TmpPrivate,
 		guarantee.OutsideUntouchable, guarantee.NoPrivs, guarantee.IPCConfined)
-	add(guarantee.ByKernel, "but for the services of the system that resolve names and open shares", guarantee.NetOffline)
+	const services = "but for the services of the system that resolve names and open shares"
+	add(guarantee.ByKernel, services, guarantee.NetOffline)
+	if f.Setup.Proxy > 0 {
+		add(guarantee.ByKernel, "one port of the host's loopback, at which caisson's proxy decides and asks for a password; "+services, guarantee.NetAllowlist)
+	}
 	if name == AccountName {
 		add(guarantee.ByAccount, "", guarantee.WriteConfined)
 		add(guarantee.ByAccount, "devices that every user may read can be read", guarantee.DeviceDenied)
@@ -75,8 +79,12 @@ func claims(name string, f Facts, r *policy.Resolved, found []breach) (guarantee
 	if s == nil {
 		s = guarantee.Set{}
 	}
-	if r.Network().Mode == policy.Online {
+	mode := r.Network().Mode
+	if mode != policy.Offline {
 		delete(s, guarantee.NetOffline)
+	}
+	if mode != policy.Allowlist {
+		delete(s, guarantee.NetAllowlist)
 	}
 	for _, b := range found {
 		delete(s, b.id)
@@ -90,8 +98,12 @@ func claims(name string, f Facts, r *policy.Resolved, found []breach) (guarantee
 		at := slices.IndexFunc(found, func(b breach) bool { return b.id == id })
 		switch {
 		case f.obstacle(name) != nil:
-		case id == guarantee.NetOffline && r.Network().Mode == policy.Online:
+		case id == guarantee.NetOffline && mode == policy.Online:
 			u.Reason, u.Remedy = "the policy asks for the host's network", "use --net offline"
+		case id == guarantee.NetOffline && mode == policy.Allowlist && offered(name, f, id):
+			u.Reason, u.Remedy = "the policy asks for the hosts of a list", "use --net offline"
+		case id == guarantee.NetAllowlist && mode != policy.Allowlist && offered(name, f, id):
+			u.Reason, u.Remedy = "the policy asks for no list", "use --net allowlist"
 		case at >= 0 && offered(name, f, id):
 			u.Reason, u.Remedy = found[at].reason()
 		}
@@ -117,29 +129,26 @@ func (b breach) reason() (reason, remedy string) {
 	return fmt.Sprintf("every user may change %s (%s)", path, b.act), "take that right away with icacls, or hide the path with --hide"
 }
 
-// Why there is no allowlist, and what helps.
-const (
-	whyNoList = "setup makes no account that can reach a proxy and nothing else, and a proxy on the host's loopback would be open to the host's other users"
-	noList    = "fetch what is needed first and use --net offline, or use --net online, which lets every host be reached"
-)
+// ownNetwork is why windows/token confines no network.
+const ownNetwork = "the network is filtered by account, and the commands have the user's own"
 
 // unmet says why a guarantee is out of reach. Where the backend is not usable
-// at all, accepting the loss of one guarantee does not help; nor does setup help
-// to an allowlist.
+// at all, accepting the loss of one guarantee does not help; nor is it ever
+// accepted that an allowlist is not upheld.
 func unmet(name string, f Facts, id guarantee.ID) plan.Unmet {
 	u := plan.Unmet{ID: id}
-	if id == guarantee.NetAllowlist && name != ContainerName {
-		u.Reason, u.Remedy = whyNoList, noList
-		if name == TokenName {
-			u.Reason = "the network is filtered by account, and the commands have the user's own"
-		}
-		return u
-	}
 	if o := f.obstacle(name); o != nil {
 		u.Reason, u.Remedy = o.reason, o.remedy
 		return u
 	}
 	strong := "run caisson setup install and use " + AccountName
+	if id == guarantee.NetAllowlist {
+		u.Reason, u.Remedy = "setup made no account that reaches caisson's proxy and nothing else", "run caisson setup install again, with an account for --net allowlist"
+		if name == TokenName {
+			u.Reason, u.Remedy = ownNetwork, strong
+		}
+		return u
+	}
 	switch {
 	case id == guarantee.DenialsReported:
 		u.Reason = "denials are not observed by this version"
@@ -155,7 +164,7 @@ func unmet(name string, f Facts, id guarantee.ID) plan.Unmet {
 	case id == guarantee.ReadHidden:
 		u.Reason, u.Remedy = "the user's write-restricted token reads what the user reads", strong
 	case id == guarantee.NetOffline:
-		u.Reason, u.Remedy = "the network is filtered by account, and the commands have the user's own", strong
+		u.Reason, u.Remedy = ownNetwork, strong
 	case id == guarantee.OutsideUntouchable || id == guarantee.IPCConfined:
 		u.Reason, u.Remedy = "the user's other processes belong to the same account", strong
 	case id == guarantee.NoPrivs:
@@ -170,14 +179,17 @@ func unmet(name string, f Facts, id guarantee.ID) plan.Unmet {
 	return u
 }
 
-// residuals are what is open under a plan, by fixed names and, where a place is
-// meant, the place.
-func residuals(name string, r *policy.Resolved, found []breach) []string {
+// residuals are what is open under a plan whose account is of a pool, by fixed
+// names and, where a place is meant, the place.
+func residuals(name, to string, found []breach) []string {
 	list := []string{"dns.service", "smb.redirector", "pipes.everyone-read", "places.world-writable", "places.null-dacl", "services.surrogate"}
 	if name == TokenName {
 		list = append(list, "user.delete-child", "user.read", "user.processes", "network.host")
 	} else {
 		list = append(list, "owner", "account.profile", "registry.read")
+	}
+	if to == plan.PoolProxy {
+		list = append(list, "proxy.port")
 	}
 	for _, b := range found {
 		kind := "places.world-writable:"

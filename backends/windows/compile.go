@@ -4,6 +4,8 @@ package windows
 
 import (
 	"cmp"
+
+	"github.com/caisson-sandbox/caisson/backends/windows/internal/installed"
 	"github.com/caisson-sandbox/caisson/core/backend"
 	"github.com/caisson-sandbox/caisson/core/diag"
 	"github.com/caisson-sandbox/caisson/core/guarantee"
@@ -48,13 +50,13 @@ func compile(name string, f Facts, r *policy.Resolved) (*plan.Plan, error) {
 	}
 	identify(w, shape, f, r)
 	w.Token = token(shape, f, e.caps)
-	w.WFP = filters(w)
+	w.WFP = installed.Filters(poolOf(w))
 	p := &plan.Plan{Format: plan.Format, Backend: name, OS: "windows", Arch: f.Arch, Env: backend.Environment(r, cmp.Or(r.Tmp(), f.Temp), backend.Proxy{}), Windows: w}
 	found, err := predict(f, r, w)
 	if err != nil {
 		return nil, err
 	}
-	w.Residuals = residuals(shape, r, found)
+	w.Residuals = residuals(shape, poolOf(w), found)
 	p.Notes = notes(shape, r, found)
 	p.Claims, p.Unmet = claims(name, f, r, found)
 	return p, nil
@@ -70,10 +72,7 @@ func identify(w *plan.Windows, name string, f Facts, r *policy.Resolved) {
 	if name == LeanName {
 		w.Profile = "lean"
 	}
-	w.Account = &plan.WindowsAccount{Pool: "offline", Sticky: first(r.Workspace())}
-	if r.Network().Mode == policy.Online {
-		w.Account.Pool = "online"
-	}
+	w.Account = &plan.WindowsAccount{Pool: pool(f, r), Sticky: first(r.Workspace())}
 }
 
 func first(list []string) string {

@@ -25,6 +25,11 @@ type situation struct {
 	policy  func(*policy.Policy)
 }
 
+// listed asks for the hosts of a list.
+func listed(p *policy.Policy) {
+	p.Network.Mode, p.Network.Allow = policy.Allowlist, []string{"example.org:443"}
+}
+
 func situations() []situation {
 	write := func(paths ...string) func(*policy.Policy) {
 		return func(p *policy.Policy) { p.Files.Write = paths }
@@ -34,6 +39,9 @@ func situations() []situation {
 		{name: "lean", backend: LeanName},
 		{name: "token", backend: TokenName},
 		{name: "online", backend: AccountName, policy: func(p *policy.Policy) { p.Network.Mode = policy.Online }},
+		{name: "allowlist", backend: AccountName, policy: listed},
+		{name: "allowlist-lean", backend: LeanName, policy: listed},
+		{name: "allowlist-no-pool", backend: AccountName, policy: listed, facts: func(f *Facts) { f.Setup.Proxy = 0 }},
 		{name: "read-only", backend: AccountName, policy: func(p *policy.Policy) { p.Extends = "read-only" }},
 		{name: "limits", backend: AccountName, policy: func(p *policy.Policy) {
 			p.Limits = policy.Limits{Time: 10 * time.Minute, Memory: 4 << 30, Processes: 256}
@@ -143,6 +151,8 @@ func TestClaims(t *testing.T) {
 		"protected-deep-token":  token,
 		"everyone-device-token": everything,
 		"online":                {},
+		"allowlist-lean":        {guarantee.WriteConfined, guarantee.DeviceDenied, guarantee.UnixConfined},
+		"allowlist-no-pool":     {guarantee.NetAllowlist},
 		"no-setup":              everything,
 		"everyone-device":       {guarantee.WriteConfined},
 		"loose-directory":       {guarantee.WriteConfined},

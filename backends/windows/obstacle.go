@@ -91,7 +91,8 @@ func refuse(name string, f Facts, r *policy.Resolved) error {
 	}
 	if n.Mode == policy.Allowlist && slices.Contains(r.AllowWeaker(), guarantee.NetAllowlist) {
 		// windows/token would have the host's whole network in place of a list.
-		return diag.New(diag.ModeUnsupported, string(guarantee.NetAllowlist)+" cannot be given up on Windows: "+whyNoList, noList)
+		return diag.New(diag.ModeUnsupported, string(guarantee.NetAllowlist)+" cannot be given up on Windows, where commands would have the host's network in place of a list",
+			"run caisson setup install, which makes accounts for --net allowlist, or use --net online, which lets every host be reached")
 	}
 	if name != TokenName && n.Mode == policy.Online && f.Setup.State == "ready" && f.Setup.Online == 0 {
 		return diag.New(diag.ModeUnsupported, "setup made no sandbox account with a network", "run caisson setup install again, with an account for --net online")

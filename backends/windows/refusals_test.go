@@ -4,11 +4,13 @@ package windows
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/caisson-sandbox/caisson/core/diag"
 	"github.com/caisson-sandbox/caisson/core/guarantee"
+	"github.com/caisson-sandbox/caisson/core/plan"
 	"github.com/caisson-sandbox/caisson/core/policy"
 	"github.com/caisson-sandbox/caisson/core/policy/recorded"
 )
@@ -89,7 +91,7 @@ func TestRoots(t *testing.T) {
 	}
 }
 
-// TestNetwork: ports are refused whatever the tier, and an allowlist is unmet and
+// TestNetwork: ports are refused whatever the tier, and an allowlist that is unmet
 // cannot be given up: nothing is ever run with more network than was asked for.
 func TestNetwork(t *testing.T) {
 	t.Parallel()
@@ -105,23 +107,8 @@ func TestNetwork(t *testing.T) {
 				t.Errorf("%s, %s: %v", name, what, err)
 			}
 		}
-		p := prepared(t, name, f, resolve(t, recorded.Windows(), func(p *policy.Policy) {
-			p.Network.Mode, p.Network.Allow = policy.Allowlist, []string{"example.org:443"}
-		}))
-		found := false
-		for _, u := range p.Unmet {
-			if u.ID == guarantee.NetAllowlist {
-				found = u.Grant == nil && u.Reason != "" && u.Remedy != ""
-			}
-		}
-		if _, claimed := p.Claims[guarantee.NetAllowlist]; claimed || !found {
-			t.Errorf("%s: an allowlist: %+v", name, p.Unmet)
-		}
-		if w := p.Windows; w.Account != nil && (w.Account.Pool != "offline" || len(w.WFP) == 0) {
-			t.Errorf("%s: an allowlist gets the pool %s", name, w.Account.Pool)
-		}
 		_, err := prepare(t, name, f, resolve(t, recorded.Windows(), func(p *policy.Policy) {
-			p.Network.Mode, p.Network.Allow = policy.Allowlist, []string{"example.org:443"}
+			listed(p)
 			p.AllowWeaker = []guarantee.ID{guarantee.NetAllowlist}
 		}))
 		if d, _ := errors.AsType[*diag.Diagnostic](err); d == nil || d.Code != diag.ModeUnsupported || d.Remedy == "" {
@@ -134,14 +121,62 @@ func TestNetwork(t *testing.T) {
 			t.Errorf("%s: offline: %v", name, err)
 		}
 	}
-	none := Facts{Setup: Setup{State: "none"}}
-	for _, name := range []string{AccountName, LeanName} {
-		if u := unmet(name, none, guarantee.NetAllowlist); u.Reason != whyNoList || u.Grant != nil {
-			t.Errorf("%s: setup is said to help to an allowlist: %+v", name, u)
-		}
-	}
 	f.Setup.Online = 0
 	if _, err := prepare(t, AccountName, f, resolve(t, recorded.Windows(), func(p *policy.Policy) { p.Network.Mode = policy.Online })); err == nil {
 		t.Error("online without an account for it")
+	}
+}
+
+// TestAllowlist: the guarantee is claimed where setup made accounts for it, and
+// the plan is for one of those. Elsewhere it is unmet with what helps, no grant
+// gives it up, and no plan has more network than one that is offline.
+func TestAllowlist(t *testing.T) {
+	t.Parallel()
+	made, old := TypicalFacts("amd64"), TypicalFacts("amd64")
+	old.Setup.Proxy = 0
+	for _, c := range []struct {
+		name   string
+		facts  Facts
+		pool   string // "": the user's own identity
+		reason string // "": it is claimed
+		remedy string
+	}{
+		{AccountName, made, plan.PoolProxy, "", ""},
+		{LeanName, made, plan.PoolProxy, "", ""},
+		{AccountName, old, plan.PoolOffline, "setup made no account that reaches caisson's proxy", "caisson setup install again"},
+		{LeanName, old, plan.PoolOffline, "setup made no account that reaches caisson's proxy", "caisson setup install again"},
+		{TokenName, made, "", "filtered by account", "caisson setup install and use " + AccountName},
+		{TokenName, old, "", "filtered by account", "caisson setup install and use " + AccountName},
+	} {
+		p := prepared(t, c.name, c.facts, resolve(t, recorded.Windows(), listed))
+		if got := poolOf(p.Windows); got != c.pool {
+			t.Errorf("%s: the pool is %q, want %q", c.name, got, c.pool)
+		}
+		if _, both := p.Claims[guarantee.NetOffline]; both {
+			t.Errorf("%s: an allowlist is called offline", c.name)
+		}
+		_, claimed := p.Claims[guarantee.NetAllowlist]
+		if claimed != (c.reason == "") {
+			t.Errorf("%s, pool %q: claimed %t", c.name, c.pool, claimed)
+		}
+		at := slices.IndexFunc(p.Unmet, func(u plan.Unmet) bool { return u.ID == guarantee.NetAllowlist })
+		if (at < 0) != (c.reason == "") {
+			t.Errorf("%s: unmet %+v", c.name, p.Unmet)
+			continue
+		}
+		if at >= 0 {
+			if u := p.Unmet[at]; u.Grant != nil || !strings.Contains(u.Reason, c.reason) || !strings.Contains(u.Remedy, c.remedy) {
+				t.Errorf("%s: %+v, want %q and %q", c.name, u, c.reason, c.remedy)
+			}
+		}
+	}
+	// One mode is not the other's guarantee.
+	for _, mode := range []policy.NetworkMode{policy.Offline, policy.Online} {
+		p := prepared(t, AccountName, made, resolve(t, recorded.Windows(), func(p *policy.Policy) {
+			p.Network.Mode, p.Require = mode, []guarantee.ID{guarantee.NetAllowlist}
+		}))
+		if _, claimed := p.Claims[guarantee.NetAllowlist]; claimed || len(p.Unmet) != 1 || p.Unmet[0].Reason != "the policy asks for no list" {
+			t.Errorf("%s: claimed %t, %+v", mode, claimed, p.Unmet)
+		}
 	}
 }

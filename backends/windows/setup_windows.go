@@ -47,8 +47,8 @@ func findSetup(owner string) (Setup, naming, error) {
 			return Setup{}, names, err
 		}
 		var o struct {
-			Install, Owner  string
-			Offline, Online int
+			Install, Owner         string
+			Offline, Online, Proxy int
 		}
 		if len(lines) == 0 || lines[0].State != "options" {
 			continue
@@ -62,7 +62,7 @@ func findSetup(owner string) (Setup, naming, error) {
 		if json.Unmarshal([]byte(options), &o) != nil || o.Owner != owner {
 			continue
 		}
-		s := Setup{State: "ready", Install: o.Install, Offline: o.Offline, Online: o.Online}
+		s := Setup{State: "ready", Install: o.Install, Offline: o.Offline, Online: o.Online, Proxy: o.Proxy}
 		switch last := lines[len(lines)-1]; {
 		case last.State != "complete":
 			s.State, s.Detail = "partial", "it ended at "+last.Change.Kind+" "+last.Change.Name

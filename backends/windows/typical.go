@@ -17,7 +17,7 @@ func TypicalFacts(arch string) Facts {
 	)
 	return Facts{
 		Format: factsFormat, Arch: arch, Build: 26100, Edition: "Professional", Session: 1,
-		Setup:  Setup{State: "ready", Install: "a1b2c3d", Offline: 4, Online: 2},
+		Setup:  Setup{State: "ready", Install: "a1b2c3d", Offline: 4, Online: 2, Proxy: 2},
 		Logon:  "stopped",
 		Device: "S-1-5-12", Container: Container{State: "absent"},
 		Volumes: []Volume{

@@ -147,6 +147,9 @@ func policies() map[string]func(*policy.Policy) {
 		"standard":  func(*policy.Policy) {},
 		"read-only": func(p *policy.Policy) { p.Extends = "read-only" },
 		"online":    func(p *policy.Policy) { p.Network.Mode = policy.Online },
+		"allowlist": func(p *policy.Policy) {
+			p.Network.Mode, p.Network.Allow = policy.Allowlist, []string{"example.org:443"}
+		},
 		"write":     func(p *policy.Policy) { p.Files.Write = []string{`D:\out`} },
 		"hide":      func(p *policy.Policy) { p.Files.Hide, p.Files.Show = []string{keys}, []string{keys + `\a.pem`} },
 		"protect":   func(p *policy.Policy) { p.Files.Protect = []string{workspace + `\vendor`} },
@@ -175,8 +178,9 @@ func resolve(t *testing.T, change func(*policy.Policy)) *policy.Resolved {
 func TestParity(t *testing.T) {
 	t.Parallel()
 	machines := map[string]func(*windows.Facts){
-		"usual":    nil,
-		"no setup": func(f *windows.Facts) { f.Setup = windows.Setup{State: "none"} },
+		"usual":       nil,
+		"older setup": func(f *windows.Facts) { f.Setup.Proxy = 0 },
+		"no setup":    func(f *windows.Facts) { f.Setup = windows.Setup{State: "none"} },
 		"loose": func(f *windows.Facts) {
 			f.Places = append(f.Places, windows.Place{Path: `C:\x`, SDDL: "O:BAG:SYD:(A;OICI;FA;;;WD)"})
 		},

@@ -29,6 +29,11 @@ type Options struct {
 	// Proxy is the port of the host's loopback at which caisson's proxy listens;
 	// 0 where the plan has commands reach none there.
 	Proxy int
+	// ProxyAt has the proxy listen at a port of 127.0.0.1 that the machine's setup
+	// gave the sandbox. It is called while a plan for Windows is applied whose
+	// commands reach the proxy, before anything runs as them, and fails the launch
+	// where it fails; nil where the plan has commands reach none.
+	ProxyAt func(port int) error
 	// Prove is what is tried inside where wrappers confine the commands. Such a
 	// plan is not executed without it.
 	Prove Proof

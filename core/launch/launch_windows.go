@@ -62,7 +62,7 @@ func Open(ctx context.Context, p *plan.Plan, o Options) (*Sandbox, error) {
 	}
 	s := &Sandbox{options: o, plan: p.Windows, helper: helper, client: winrun.NewClient(winrun.NewConn(helper.out, helper.in))}
 	stop := context.AfterFunc(ctx, helper.kill)
-	_, err = s.client.Open(p, o.StateDir)
+	_, err = s.client.Open(p, o.StateDir, o.ProxyAt)
 	if !stop() {
 		err = errors.Join(ctx.Err(), err)
 	}

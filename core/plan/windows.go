@@ -13,7 +13,8 @@ package plan
 // of all sandbox accounts, "{cap0}" and so on a SID made for one writable root,
 // "@logon" every logon SID of the token and "@device" the SID that lets the
 // null device and its like be opened for writing; Symbols says which that is.
-// So plans hold no state of a machine.
+// "{port}" is the port that setup gave the account. So plans hold no state of a
+// machine.
 type Windows struct {
 	V       int    `json:"v"`
 	Profile string `json:"profile,omitempty"` // "jail" or "lean"; empty for windows/token
@@ -39,7 +40,15 @@ type Windows struct {
 	Residuals    []string        `json:"residuals"`
 }
 
-// WindowsAccount asks for an account of the pool: "offline" or "online". It is
+// The pools of accounts: without a network, with the host's, and with one port of
+// 127.0.0.1 alone, at which caisson's proxy listens.
+const (
+	PoolOffline = "offline"
+	PoolOnline  = "online"
+	PoolProxy   = "proxy"
+)
+
+// WindowsAccount asks for an account of one of the pools. It is
 // held by one sandbox at a time. Sticky is the workspace by which the account
 // is chosen: the one that last served it, if it is free, because files that a
 // run made belong to its account.
@@ -94,10 +103,12 @@ type WindowsUndo struct {
 }
 
 // WindowsFilter is a filter of the Windows Filtering Platform that setup made
-// and that is read back before a command starts.
+// and that is read back before a command starts. It holds where all of If does:
+// "user={account}" first, then at most one of "raw", "proto=N", "proto!=N",
+// "raddr!=ADDRESS" and "rport!={port}", of the far end.
 type WindowsFilter struct {
 	Layer  string   `json:"layer"`
-	Do     string   `json:"do"` // "block" or "permit"
+	Do     string   `json:"do"` // "block"
 	Weight int      `json:"weight"`
 	If     []string `json:"if"`
 }
@@ -111,6 +122,13 @@ type WindowsJob struct {
 	Memory       int64 `json:"memory,omitempty"` // bytes
 	Milliseconds int64 `json:"ms,omitempty"`     // wall time
 	UI           int   `json:"ui"`
+}
+
+// ToProxy reports whether commands reach caisson's proxy at the port of their
+// account, which who executes the plan must own before the account logs on. It
+// is false of nil.
+func (w *Windows) ToProxy() bool {
+	return w != nil && w.Account != nil && w.Account.Pool == PoolProxy
 }
 
 // windowsEnv is the plan's Env as the helper reads it.

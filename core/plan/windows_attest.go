@@ -20,7 +20,8 @@ type Attested struct {
 	Placeholders    int      `json:"placeholders"` // found in place
 	Filters         int      `json:"filters"`      // of the network, found in place
 	Unread          bool     `json:"unread"`       // filters are read by administrators alone
-	Connects        bool     `json:"connects"`     // a connect to the host went through
+	Connects        bool     `json:"connects"`     // a connect to the host went through that must not
+	Reaches         bool     `json:"reaches"`      // the port of the proxy was reached
 	Job             bool     `json:"job"`          // commands are in a job that ends them
 	Desktop         string   `json:"desktop"`
 }
@@ -37,6 +38,8 @@ func (w *Windows) Matches(a Attested) error {
 		return differs("filters of the network", a.Filters, len(w.WFP))
 	case a.Connects && len(w.WFP) > 0:
 		return differs("network", "a connection that went through", "none")
+	case a.Reaches != w.ToProxy():
+		return differs("proxy reached", a.Reaches, w.ToProxy())
 	}
 	return w.MatchesInner(a)
 }

@@ -43,7 +43,10 @@ func (w *Windows) explain(groups *[6][]string) string {
 		groups[3] = append(groups[3], h.Path)
 	}
 	groups[5] = append(groups[5], w.Quarantine...)
-	if w.Account != nil && w.Account.Pool == "offline" {
+	switch {
+	case w.ToProxy():
+		return "what caisson's proxy lets through"
+	case w.Account != nil && w.Account.Pool == PoolOffline:
 		return "none, a loopback neither"
 	}
 	return "the host's"

@@ -202,3 +202,87 @@ func TestWindowsAttested(t *testing.T) {
 		}
 	}
 }
+
+// proxySample is a plan whose commands reach the proxy at the port of their
+// account.
+func proxySample() *Plan {
+	p := windowsSample()
+	w := p.Windows
+	w.Account.Pool = PoolProxy
+	w.WFP = w.WFP[1:]
+	for _, c := range []string{"proto!=6", "raddr!=127.0.0.1", "rport!={port}"} {
+		w.WFP = append(w.WFP, WindowsFilter{Layer: "ALE_AUTH_CONNECT_V4", Do: "block", If: []string{"user={account}", c}})
+	}
+	return p
+}
+
+// TestWindowsProxy: a plan that leads to the proxy blocks all but one port, by
+// three filters of which none may be missing, wider or a permit.
+func TestWindowsProxy(t *testing.T) {
+	t.Parallel()
+	whole, err := Encode(proxySample())
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := Decode(whole)
+	if err != nil || !p.Windows.ToProxy() || windowsSample().Windows.ToProxy() || (*Windows)(nil).ToProxy() {
+		t.Fatalf("a good one: %v", err)
+	}
+	var explained bytes.Buffer
+	if err := p.Explain(&explained); err != nil || !strings.Contains(explained.String(), "what caisson's proxy lets through") {
+		t.Errorf("%v\n%s", err, &explained)
+	}
+	const only = `{"layer":"ALE_AUTH_CONNECT_V4","do":"block","weight":0,"if":["user={account}",`
+	for _, test := range []struct{ old, new, want string }{
+		{`"pool":"proxy"`, `"pool":"offline"`, "no filter at ALE_AUTH_CONNECT_V4"},
+		{`"pool":"proxy"`, `"pool":"online"`, "12 filters where 0"},
+		{only + `"proto!=6"]},`, ``, "no filter at ALE_AUTH_CONNECT_V4 proto!=6"},
+		{only + `"raddr!=127.0.0.1"]},`, ``, "no filter at ALE_AUTH_CONNECT_V4 raddr!="},
+		{`,` + only + `"rport!={port}"]}`, ``, "no filter at ALE_AUTH_CONNECT_V4 rport!="},
+		{`"rport!={port}"`, `"rport!=8080"`, "rport!={port}"},
+		{`"raddr!=127.0.0.1"`, `"raddr!=127.0.0.0/8"`, "raddr!=127.0.0.1"},
+		{`"proto!=6"`, `"proto=17"`, "proto!=6"},
+		{`"user={account}","proto!=6"`, `"user={account}","proto!=6","rport!={port}"`, "a filter at ALE_AUTH_CONNECT_V4"},
+		{only + `"proto!=6"]},`, strings.Replace(only, "block", "permit", 1) + `"proto!=6"]},`, "permit"},
+		{`{"layer":"ALE_AUTH_CONNECT_V6","do":"block","weight":0,"if":["user={account}"]},`, ``, "no filter at ALE_AUTH_CONNECT_V6"},
+		{`"layer":"ALE_AUTH_CONNECT_V6","do":"block","weight":0,"if":["user={account}"`, `"layer":"ALE_AUTH_CONNECT_V6","do":"block","weight":0,"if":["user={account}","proto!=6"`, "no filter at ALE_AUTH_CONNECT_V6"},
+	} {
+		text := strings.Replace(string(whole), test.old, test.new, 1)
+		if text == string(whole) {
+			t.Errorf("the sample has no %s", test.old)
+			continue
+		}
+		_, err := Decode([]byte(text))
+		var d *diag.Diagnostic
+		if !errors.As(err, &d) || d.Code != diag.PlanInvalid || !strings.Contains(d.Message, test.want) {
+			t.Errorf("%s: got %v, want plan-invalid with %s", test.new, err, test.want)
+		}
+	}
+}
+
+// TestWindowsReaches: that the proxy was reached must have been seen where the
+// plan leads to it, and nowhere else.
+func TestWindowsReaches(t *testing.T) {
+	t.Parallel()
+	good := Attested{Restricting: []string{"@device", "{account}"}, WriteRestricted: true, DenyOnly: []string{"S-1-5-4", "@logon", "S-1-5-32-544"},
+		Privileges: 1, Entries: 3, Placeholders: 1, Filters: 12, Reaches: true, Job: true, Desktop: "caisson-1"}
+	if err := proxySample().Windows.Matches(good); err != nil {
+		t.Fatal(err)
+	}
+	for name, change := range map[string]func(a *Attested){
+		"not reached":       func(a *Attested) { a.Reaches = false },
+		"more than that":    func(a *Attested) { a.Connects = true },
+		"a filter is gone":  func(a *Attested) { a.Filters = 11 },
+		"one filter beside": func(a *Attested) { a.Filters = 13 },
+	} {
+		a := good
+		change(&a)
+		if err := proxySample().Windows.Matches(a); err == nil {
+			t.Errorf("%s: taken", name)
+		}
+	}
+	good.Filters = 10
+	if err := windowsSample().Windows.Matches(good); err == nil {
+		t.Error("offline, and a proxy was reached: taken")
+	}
+}

@@ -100,7 +100,7 @@ func (w *Windows) validate() error {
 		return fmt.Errorf("account, profile and env.base do not fit together")
 	}
 	if w.Account != nil {
-		if err := oneOf("account.pool", w.Account.Pool, "offline", "online"); err != nil {
+		if err := oneOf("account.pool", w.Account.Pool, PoolOffline, PoolOnline, PoolProxy); err != nil {
 			return err
 		}
 	}
@@ -139,8 +139,24 @@ func (w *Windows) validate() error {
 	return nil
 }
 
-// validateFilters wants the filters of an offline account to be whole: every
-// layer, both families, and nothing that permits.
+// filterConditions are what the filters at a layer look at, beside the user, one
+// filter each. Without a network everything is blocked. To the proxy everything
+// is but TCP to one port of 127.0.0.1: each of three filters blocks what differs
+// in one point, so that what passes differs in none.
+func filterConditions(layer, pool string) []string {
+	switch {
+	case layer == "ALE_RESOURCE_ASSIGNMENT_V4":
+		return []string{"proto=1", "raw"}
+	case layer == "ALE_RESOURCE_ASSIGNMENT_V6":
+		return []string{"proto=58", "raw"}
+	case layer == "ALE_AUTH_CONNECT_V4" && pool == PoolProxy:
+		return []string{"proto!=6", "raddr!=127.0.0.1", "rport!={port}"}
+	}
+	return []string{""}
+}
+
+// validateFilters wants the filters of an account that does not have the host's
+// network to be whole: every layer, both families, and nothing that permits.
 func (w *Windows) validateFilters() error {
 	have := map[string]bool{}
 	for _, f := range w.WFP {
@@ -156,16 +172,9 @@ func (w *Windows) validateFilters() error {
 		have[f.Layer+strings.Join(f.If[1:], "")] = true
 	}
 	want := 0
-	if w.Account != nil && w.Account.Pool == "offline" {
+	if w.Account != nil && w.Account.Pool != PoolOnline {
 		for _, l := range filterLayers() {
-			conditions := []string{""}
-			switch {
-			case l == "ALE_RESOURCE_ASSIGNMENT_V4":
-				conditions = []string{"proto=1", "raw"}
-			case l == "ALE_RESOURCE_ASSIGNMENT_V6":
-				conditions = []string{"proto=58", "raw"}
-			}
-			for _, c := range conditions {
+			for _, c := range filterConditions(l, w.Account.Pool) {
 				if want++; !have[l+c] {
 					return fmt.Errorf("no filter at %s %s", l, c)
 				}

@@ -4,7 +4,9 @@ package sandbox
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -12,6 +14,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/caisson-sandbox/caisson/core/diag"
 	"github.com/caisson-sandbox/caisson/core/plan"
 	"github.com/caisson-sandbox/caisson/core/policy"
 )
@@ -129,6 +132,125 @@ func TestServeOutsideOnlyWhereAsked(t *testing.T) {
 	for _, network := range []string{"none", "ports", "host"} {
 		if s, port := outside(t, network, "*"); port != 0 || s.egress != nil || variable(s, "HTTPS_PROXY") != "" {
 			t.Errorf("%s: port %d, proxy %v, HTTPS_PROXY %q", network, port, s.egress != nil, variable(s, "HTTPS_PROXY"))
+		}
+	}
+}
+
+// onWindows is a sandbox of Windows that is not launched, whose commands reach the
+// proxy at the port of their account where the pool is that of the proxy.
+func onWindows(t *testing.T, pool string, list ...string) *Sandbox {
+	t.Helper()
+	s, _ := outside(t, "none", list...)
+	s.prepared.Plan = &plan.Plan{OS: "windows", Env: s.prepared.Plan.Env, Windows: &plan.Windows{Account: &plan.WindowsAccount{Pool: pool}}}
+	return s
+}
+
+// freePort gives a port of 127.0.0.1 that nobody has, and that the system hands
+// out to nobody else meanwhile.
+func freePort(t *testing.T) int {
+	t.Helper()
+	for range 100 {
+		port := 20000 + rand.IntN(10000)
+		l, err := net.Listen("tcp4", fmt.Sprintf("0.0.0.0:%d", port))
+		if err != nil {
+			continue
+		}
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
+		return port
+	}
+	t.Fatal("no port is free")
+	return 0
+}
+
+// TestServeAt: at the port that setup gave the account the proxy serves who was
+// told its password, and who was told another sandbox's gets nothing.
+func TestServeAt(t *testing.T) {
+	t.Parallel()
+	listed := httptest.NewServer(http.NotFoundHandler())
+	defer listed.Close()
+	other := httptest.NewServer(http.NotFoundHandler())
+	defer other.Close()
+	var proxies []*url.URL
+	for range 2 {
+		s := onWindows(t, plan.PoolProxy, strings.TrimPrefix(listed.URL, "http://"))
+		if port, err := s.serveOutside(); port != 0 || err != nil || s.egress != nil || !s.prepared.proxyOutside() {
+			t.Fatalf("before the port is known the proxy listens at %d, %v", port, err)
+		}
+		port := freePort(t)
+		if err := s.serveAt(port); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(s.egress.Close)
+		u, err := url.Parse(variable(s, "HTTP_PROXY"))
+		if err != nil || u.Host != fmt.Sprintf("127.0.0.1:%d", port) {
+			t.Fatalf("%s, %v, want port %d", u, err, port)
+		}
+		proxies = append(proxies, u)
+	}
+	bare, strange := *proxies[0], *proxies[0]
+	bare.User, strange.User = nil, proxies[1].User
+	for _, c := range []struct {
+		name, proxy, address string
+		status               int
+	}{
+		{"its commands, what is listed", proxies[0].String(), listed.URL, 404},
+		{"its commands, another server", proxies[0].String(), other.URL, 403},
+		{"no password", bare.String(), listed.URL, 407},
+		{"the password of another sandbox", strange.String(), listed.URL, 407},
+	} {
+		if got := through(t, c.proxy, c.address); got != c.status {
+			t.Errorf("%s: status %d, want %d", c.name, got, c.status)
+		}
+	}
+}
+
+// TestServeAtTaken: where another program has the port nothing is served, and no
+// variable leads to that program.
+func TestServeAtTaken(t *testing.T) {
+	t.Parallel()
+	for _, at := range []string{"127.0.0.1", "0.0.0.0"} {
+		port := freePort(t)
+		thief, err := net.Listen("tcp4", fmt.Sprintf("%s:%d", at, port))
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := onWindows(t, plan.PoolProxy, "*")
+		d, _ := errors.AsType[*diag.Diagnostic](s.serveAt(port))
+		if d == nil || d.Code != diag.LaunchFailed || !strings.Contains(d.Message, fmt.Sprint(port)) || d.Remedy == "" {
+			t.Errorf("%s is taken: %v", at, d)
+		}
+		if s.egress != nil || variable(s, "HTTPS_PROXY") != "" || variable(s, "http_proxy") != "" {
+			t.Errorf("%s is taken, and commands are told of it", at)
+		}
+		if err := thief.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.serveAt(port); err != nil {
+			t.Errorf("once it is free: %v", err)
+			continue
+		}
+		if l, err := net.Listen("tcp4", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
+			l.Close()
+			t.Error("another program has the port beside the proxy")
+		}
+		s.egress.Close()
+		if l, err := net.Listen("tcp4", fmt.Sprintf("127.0.0.1:%d", port)); err != nil {
+			t.Errorf("the port is not given up: %v", err)
+		} else {
+			l.Close()
+		}
+	}
+}
+
+// TestServeAtOnlyWhereAsked: the other pools of Windows lead to no proxy.
+func TestServeAtOnlyWhereAsked(t *testing.T) {
+	t.Parallel()
+	for _, pool := range []string{plan.PoolOffline, plan.PoolOnline} {
+		s := onWindows(t, pool, "*")
+		if port, err := s.serveOutside(); port != 0 || err != nil || s.egress != nil || s.prepared.proxyOutside() {
+			t.Errorf("%s: port %d, %v", pool, port, err)
 		}
 	}
 }

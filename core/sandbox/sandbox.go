@@ -180,7 +180,11 @@ func (s *Sandbox) launch(ctx context.Context, terminal string) error {
 	if err != nil {
 		return err
 	}
-	s.box, err = launch.Open(ctx, p.Plan, launch.Options{Terminal: terminal, StateDir: p.stateDir, Report: s.found, Proxy: port, Prove: p.proof()})
+	o := launch.Options{Terminal: terminal, StateDir: p.stateDir, Report: s.found, Proxy: port, Prove: p.proof()}
+	if p.Plan.Windows.ToProxy() {
+		o.ProxyAt = s.serveAt
+	}
+	s.box, err = launch.Open(ctx, p.Plan, o)
 	if err != nil {
 		return err
 	}
@@ -224,10 +228,16 @@ func (s *Sandbox) Close() error {
 		if s.limit != nil {
 			s.limit.Stop()
 		}
-		if s.egress != nil {
+		// A port of the host's loopback is given up when no command is left that
+		// could reach who takes it next.
+		outside := s.prepared.proxyOutside()
+		if s.egress != nil && !outside {
 			s.egress.Close()
 		}
 		s.closeErr = s.box.Close()
+		if s.egress != nil && outside {
+			s.egress.Close()
+		}
 		s.caches.Stop()
 		if err := s.auditor.close(); s.closeErr == nil {
 			s.closeErr = err

@@ -40,9 +40,14 @@ func NewClient(c *Conn) *Client {
 }
 
 // Open has the plan applied, and wants to hear that what was applied is what
-// the plan says.
-func (c *Client) Open(p *plan.Plan, state string) (plan.Attested, error) {
-	a, err := c.Attest(p, state)
+// the plan says. Where the plan leads to the proxy, own listens at the port of
+// 127.0.0.1 that it gets, before anything runs as the account; where it does
+// not, own is nil.
+func (c *Client) Open(p *plan.Plan, state string, own func(port int) error) (plan.Attested, error) {
+	if p.Windows.ToProxy() != (own != nil) {
+		return plan.Attested{}, diag.New(diag.PlanInvalid, "the plan and its launcher do not agree whether there is a proxy", "")
+	}
+	a, err := c.attest(p, state, own)
 	if err == nil && p.Windows != nil {
 		if err := p.Windows.Matches(a); err != nil {
 			return a, errors.Join(diag.New(diag.AttestFailed, "what was applied differs from the plan: "+err.Error(), "run caisson doctor"), c.Close())
@@ -54,6 +59,10 @@ func (c *Client) Open(p *plan.Plan, state string) (plan.Attested, error) {
 // Attest has the plan applied, as far as the other side does, and returns what
 // it read back.
 func (c *Client) Attest(p *plan.Plan, state string) (plan.Attested, error) {
+	return c.attest(p, state, nil)
+}
+
+func (c *Client) attest(p *plan.Plan, state string, own func(port int) error) (plan.Attested, error) {
 	text, err := plan.Encode(p)
 	if err != nil {
 		return plan.Attested{}, err
@@ -62,6 +71,11 @@ func (c *Client) Attest(p *plan.Plan, state string) (plan.Attested, error) {
 		return plan.Attested{}, fmt.Errorf("speak to the helper: %w", err)
 	}
 	m, err := c.conn.Receive()
+	if own != nil && err == nil && m.Kind != Failed {
+		if m, err = c.listen(m, own); err != nil {
+			return plan.Attested{}, err
+		}
+	}
 	switch {
 	case err != nil:
 		return plan.Attested{}, ended(err)
@@ -75,6 +89,25 @@ func (c *Client) Attest(p *plan.Plan, state string) (plan.Attested, error) {
 	c.mu.Unlock()
 	go c.read()
 	return *m.Attested, nil
+}
+
+// listen has the port owned that the helper names, and receives what it says
+// then. A helper that asks for none has none to give to commands.
+func (c *Client) listen(m Message, own func(port int) error) (Message, error) {
+	if m.Kind != Leased || m.Port < 1 || m.Port > 65535 {
+		return Message{}, diag.New(diag.AttestFailed, "the helper does not say at which port the proxy is to listen", "install caisson and its helper of one version")
+	}
+	if err := own(m.Port); err != nil {
+		return Message{}, err
+	}
+	if err := c.conn.Send(Message{Kind: Owned, Port: m.Port}); err != nil {
+		return Message{}, fmt.Errorf("speak to the helper: %w", err)
+	}
+	m, err := c.conn.Receive()
+	if err != nil {
+		return Message{}, ended(err)
+	}
+	return m, nil
 }
 
 func ended(err error) error {

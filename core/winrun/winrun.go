@@ -5,7 +5,9 @@
 //
 // The launcher says what is to be done ("open", "start", "signal", "resize",
 // "close"); the helper answers ("opened", "failed", "started", "exited",
-// "closed"). The end of the launcher's pipe, which its death brings about too,
+// "closed"). Where a plan leads to caisson's proxy, the helper says "leased" with
+// the port of the account once it has one, and goes on when the launcher says
+// "owned", which it does when it listens there. The end of the launcher's pipe, which its death brings about too,
 // means "close". Handles are numbers in the helper's process: the launcher puts
 // them there before it names them. The package is pure.
 package winrun
@@ -42,6 +44,8 @@ const (
 	Started = "started"
 	Exited  = "exited"
 	Closed  = "closed"
+	Leased  = "leased"
+	Owned   = "owned"
 )
 
 // Message is one message; which fields it has follows from its kind.
@@ -63,6 +67,7 @@ type Message struct {
 
 	Signal string `json:"signal,omitempty"` // "kill", "interrupt"
 
+	Port     int            `json:"port,omitempty"`   // leased, owned: of 127.0.0.1
 	PID      int            `json:"pid,omitempty"`    // started
 	Status   uint32         `json:"status,omitempty"` // exited
 	Attested *plan.Attested `json:"attested"`         // opened
@@ -125,7 +130,7 @@ func (c *Conn) Receive() (Message, error) {
 	if err := strict.Decode(node, &m); err != nil {
 		return Message{}, err
 	}
-	if !slices.Contains([]string{Open, Start, Signal, Resize, Close, Opened, Failed, Started, Exited, Closed}, m.Kind) {
+	if !slices.Contains([]string{Open, Start, Signal, Resize, Close, Opened, Failed, Started, Exited, Closed, Leased, Owned}, m.Kind) {
 		return Message{}, node.Refuse(fmt.Sprintf("unknown message %q", m.Kind), "launcher and helper may be of different versions")
 	}
 	return m, nil

@@ -19,7 +19,8 @@ const readRights = 0x1200a9
 // judgeWindows compares a plan for Windows with the policy: no entry admits
 // commands to more than the policy does or changes what others may, what the
 // policy protects has an entry or a placeholder, names are moved away only where
-// the policy says so, and a claim has what it rests on. That entries mean what
+// the policy says so, a proxy is there only where it has a list, and a claim has
+// what it rests on. That entries mean what
 // they should beside the lists that are there is for the backend to work out.
 func judgeWindows(made *plan.Plan, r *policy.Resolved) error {
 	w := made.Windows
@@ -30,6 +31,9 @@ func judgeWindows(made *plan.Plan, r *policy.Resolved) error {
 	}
 	if err := judgeNames(w, r); err != nil {
 		return err
+	}
+	if w.ToProxy() && r.Network().Mode != policy.Allowlist {
+		return refused("the plan has a proxy, which the policy does not")
 	}
 	if w.Temp != "" && r.Tmp() != "" {
 		return refused("the plan has a temporary directory, which the policy names already")
@@ -132,8 +136,8 @@ func judgeRests(made *plan.Plan) error {
 		guarantee.OutsideHidden:      false,
 		guarantee.NoPrivs:            w.Account != nil,
 		guarantee.IPCConfined:        w.Account != nil,
-		guarantee.NetOffline:         len(w.WFP) > 0,
-		guarantee.NetAllowlist:       false, // no plan for Windows has a proxy
+		guarantee.NetOffline:         w.Account != nil && w.Account.Pool == plan.PoolOffline && len(w.WFP) > 0,
+		guarantee.NetAllowlist:       w.ToProxy() && len(w.WFP) > 0,
 	} {
 		if _, claimed := made.Claims[id]; claimed && !stands {
 			return refused("the plan claims %s without what it rests on", id)

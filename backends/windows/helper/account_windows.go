@@ -113,7 +113,7 @@ func startInner(l *lease, w *plan.Windows) (_ Runner, err error) {
 	return r, nil
 }
 
-func (r *remote) Open(p *plan.Plan, state string) (plan.Attested, error) {
+func (r *remote) Open(p *plan.Plan, state string, _ Own) (plan.Attested, error) {
 	return r.client.Attest(p, state)
 }
 

@@ -125,7 +125,7 @@ func TestConnect(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer windows.Closesocket(s)
-	for name, try := range map[string]error{"connect": dial(port), "send": send(port), "listen": await()} {
+	for name, try := range map[string]error{"connect": dial(loopback(port)), "send": send(port), "listen": await()} {
 		if try != nil {
 			t.Errorf("%s: %v", name, try)
 		}
@@ -133,8 +133,68 @@ func TestConnect(t *testing.T) {
 	if got := connect(strings.NewReader(strconv.Itoa(port))); got != statusConnected {
 		t.Errorf("the role says %d", got)
 	}
-	if got := connect(strings.NewReader("x")); got == statusConnected || got == statusRefused {
+	if got := connect(strings.NewReader("x")); got == statusConnected || got == statusRefused || got == statusReached {
 		t.Errorf("no port is taken for an answer: %d", got)
+	}
+}
+
+// TestConnectToOwnPort: of the port that filters are to leave each way that must
+// not be open is noticed by itself where nothing filters.
+func TestConnectToOwnPort(t *testing.T) {
+	s, own, err := listen()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer windows.Closesocket(s)
+	for name, at := range map[string]windows.Sockaddr{"another address": otherLoopback(own), "the newer protocol": newerLoopback(own)} {
+		if dial(at) == nil {
+			t.Errorf("%s: somebody listens, so the test shows nothing", name)
+		}
+		s, err := listenAt(at)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if err := dial(at); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if err := windows.Closesocket(s); err != nil {
+			t.Error(err)
+		}
+	}
+	other, port, err := listen()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer windows.Closesocket(other)
+	if got := connect(strings.NewReader(tries{other: port, own: own}.String())); got != statusConnected {
+		t.Errorf("the role says %d", got)
+	}
+}
+
+// TestPortIsOnes: a port that a process listens at is nobody else's, whatever the
+// other asks for, and free once it is given up.
+func TestPortIsOnes(t *testing.T) {
+	s, port, err := listen()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if portFree(port) {
+		t.Error("a port that is taken is called free")
+	}
+	thief, err := tcp(loopback(port))
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = windows.SetsockoptInt(thief, windows.SOL_SOCKET, windows.SO_REUSEADDR, 1)
+	if err == nil && windows.Bind(thief, loopback(port)) == nil {
+		t.Error("another socket has the port beside this one")
+	}
+	if err := errors.Join(err, windows.Closesocket(thief), windows.Closesocket(s)); err != nil {
+		t.Fatal(err)
+	}
+	if !portFree(port) {
+		t.Error("a port that was given up is called taken")
 	}
 }
 

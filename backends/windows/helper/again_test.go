@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/caisson-sandbox/caisson/core/plan"
 )
 
 // TestPasswordDrift: an account whose password somebody replaced gets the sealed
@@ -80,8 +82,7 @@ func TestFiltersThatStopNothing(t *testing.T) {
 	if err := Setup(f, request(), nil); err == nil || !strings.Contains(err.Error(), "reaches the network") {
 		t.Errorf("setup: %v", err)
 	}
-	offline, _ := request().Setup.AccountNames()
-	for _, name := range offline {
+	for _, name := range slices.Concat(request().Setup.Accounts(plan.PoolOffline), request().Setup.Accounts(plan.PoolProxy)) {
 		if !f.accounts[name].Disabled {
 			t.Errorf("%s is enabled", name)
 		}
@@ -93,5 +94,102 @@ func TestFiltersThatStopNothing(t *testing.T) {
 	f.leaks = false
 	if err := Setup(f, request(), nil); err != nil {
 		t.Errorf("once they stop it: %v", err)
+	}
+}
+
+// TestPoolIsAdded: a setup from before there were accounts of the proxy stands as
+// it is, and one that is run again makes them and touches no other account.
+func TestPoolIsAdded(t *testing.T) {
+	t.Parallel()
+	f := newFakeSystem()
+	before := f.state()
+	old := request()
+	old.Setup.Proxy = 0
+	for _, name := range request().Setup.Accounts(plan.PoolProxy) {
+		delete(old.Passwords, name)
+	}
+	old.Digest = Digest(old.Setup.Changes())
+	if err := Setup(f, old, nil); err != nil {
+		t.Fatal(err)
+	}
+	// Its log does not know the word.
+	f.logs["a1b2c3d"][0] = strings.Replace(f.logs["a1b2c3d"][0], `\"proxy\":0,`, "", 1)
+	log, err := f.Log("a1b2c3d")
+	if err != nil || strings.Contains(log[0].Detail, "proxy") {
+		t.Fatalf("%+v, %v", log[0], err)
+	}
+	o, err := Recorded(log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s, err := Status(f, o); err != nil || s.State != "ready" || s.Proxy != 0 || s.Offline != 2 {
+		t.Errorf("the older setup: %+v, %v", s, err)
+	}
+	f.reboot()
+	if err := Setup(f, request(), nil); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range f.calls {
+		if !strings.Contains(c, "px") && !strings.HasPrefix(c, "make-dir") && !strings.HasPrefix(c, "add-") && c != "log" {
+			t.Errorf("it did %s", c)
+		}
+		if strings.Contains(c, "-off") || strings.Contains(c, "-on") {
+			t.Errorf("it did %s", c)
+		}
+	}
+	if s, err := Status(f, request().Setup); err != nil || s.State != "ready" || s.Proxy != 2 {
+		t.Errorf("%+v, %v", s, err)
+	}
+	if err := Teardown(f, request().Setup, nil); err != nil || f.state() != before {
+		t.Errorf("left after teardown, %v:\n%s\nbefore setup:\n%s", err, f.state(), before)
+	}
+}
+
+// TestFiltersThatStopThePort: an account that does not reach the port that it is
+// for does not stay enabled.
+func TestFiltersThatStopThePort(t *testing.T) {
+	t.Parallel()
+	f := newFakeSystem()
+	f.deaf = true
+	if err := Setup(f, request(), nil); err == nil || !strings.Contains(err.Error(), "does not reach port 31570 of 127.0.0.1") {
+		t.Errorf("setup: %v", err)
+	}
+	for _, name := range request().Setup.Accounts(plan.PoolProxy) {
+		if !f.accounts[name].Disabled {
+			t.Errorf("%s is enabled", name)
+		}
+	}
+	f.deaf = false
+	if err := Setup(f, request(), nil); err != nil {
+		t.Errorf("once they leave it: %v", err)
+	}
+}
+
+// TestPorts: every account of the proxy has a port that no other account of any
+// install's same run has, outside of those that systems hand out.
+func TestPorts(t *testing.T) {
+	t.Parallel()
+	for _, install := range []string{"0000000", "a1b2c3d", "fffffff", "00007cf", "00007d0"} {
+		o := Options{Install: install, Offline: most, Online: most, Proxy: most}
+		seen := map[int]bool{}
+		for _, name := range o.AccountNames() {
+			port, again := o.Port(name), o.Port(name)
+			isProxy := o.PoolOf(name) == plan.PoolProxy
+			if port != again || (port != 0) != isProxy || isProxy && (port < 1024 || port >= 49152 || seen[port]) {
+				t.Errorf("%s has port %d", name, port)
+			}
+			seen[port] = true
+		}
+		if len(seen) != most+1 {
+			t.Errorf("%s: %d ports", install, len(seen)-1)
+		}
+	}
+	for _, name := range []string{"", "me", "caisson-a1b2c3d-px2", "caisson-0000000-px0", "caisson-a1b2c3d-px00"} {
+		if port := request().Setup.Port(name); port != 0 || request().Setup.PoolOf(name) != "" {
+			t.Errorf("%q has port %d", name, port)
+		}
+	}
+	if (Options{Install: "xyz", Proxy: 1}).Port("caisson-xyz-px0") != 0 {
+		t.Error("an install that is none has a port")
 	}
 }

@@ -12,7 +12,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"syscall"
 
@@ -23,12 +22,15 @@ import (
 	"github.com/caisson-sandbox/caisson/core/diag"
 )
 
+// Pools says how many accounts each pool is to have.
+type Pools struct{ Offline, Online, Proxy int }
+
 // NewRequest makes the request of a setup for the calling user: anew, or with
 // the name of the install that is there. Passwords are drawn here, by the user,
 // and sealed in the state directory so that only the user can read them; the
 // elevated part gets them to set them. Those that are sealed already stay: a
 // sandbox may be using one.
-func NewRequest(state string, offline, online int, reads []string) (Request, error) {
+func NewRequest(state string, pools Pools, reads []string) (Request, error) {
 	self, err := windows.GetCurrentProcessToken().GetTokenUser()
 	if err != nil {
 		return Request{}, fmt.Errorf("find out who runs this: %w", err)
@@ -37,7 +39,7 @@ func NewRequest(state string, offline, online int, reads []string) (Request, err
 	if err != nil {
 		return Request{}, err
 	}
-	o := Options{Owner: self.User.Sid.String(), Offline: offline, Online: online, Reads: reads}
+	o := Options{Owner: self.User.Sid.String(), Offline: pools.Offline, Online: pools.Online, Proxy: pools.Proxy, Reads: reads}
 	if have, ok, err := Found(o.Owner); err != nil {
 		return Request{}, err
 	} else if ok {
@@ -62,8 +64,7 @@ func NewRequest(state string, offline, online int, reads []string) (Request, err
 	sum := sha256.Sum256(text)
 	o.Hash = hex.EncodeToString(sum[:])
 	r := Request{Version: Version, Setup: o, Digest: Digest(o.Changes()), Passwords: map[string]string{}}
-	without, with := o.AccountNames()
-	for _, n := range slices.Concat(without, with) {
+	for _, n := range o.AccountNames() {
 		if plain, err := sealed(state, o.Install, n); err == nil {
 			r.Passwords[n] = plain
 		} else if r.Passwords[n], err = password(); err != nil {

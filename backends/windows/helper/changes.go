@@ -9,10 +9,13 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
+	"github.com/caisson-sandbox/caisson/backends/windows/internal/installed"
 	"github.com/caisson-sandbox/caisson/core/diag"
 	"github.com/caisson-sandbox/caisson/core/pathspec"
+	"github.com/caisson-sandbox/caisson/core/plan"
 )
 
 // Version is that of what setup makes. Another version is set up anew.
@@ -28,6 +31,7 @@ type Change struct {
 	SDDL   string   `json:"sddl,omitempty"`   // of a directory; of one entry for a grant
 	From   string   `json:"from,omitempty"`   // of a program
 	Hash   string   `json:"hash,omitempty"`   // of a program, SHA-256
+	Port   int      `json:"port,omitempty"`   // of 127.0.0.1, that filters leave
 }
 
 // The kinds of changes.
@@ -63,6 +67,7 @@ type Options struct {
 	Owner   string `json:"owner"`   // SID of the user that the accounts are for
 	Offline int    `json:"offline"` // accounts without a network
 	Online  int    `json:"online"`
+	Proxy   int    `json:"proxy"` // accounts that reach caisson's proxy alone; 0 before there were some
 	// Dir is caisson's directory below ProgramData.
 	Dir     string   `json:"dir"`
 	Program string   `json:"program"` // the helper's own path, to be copied
@@ -80,16 +85,68 @@ func deniedRights() []string {
 // GroupName is the local group of all accounts of an install.
 func (o Options) GroupName() string { return "caisson-" + o.Install }
 
-// AccountNames are the names of the accounts, offline ones first. A name has at
-// most 20 characters.
-func (o Options) AccountNames() (offline, online []string) {
-	for i := range o.Offline {
-		offline = append(offline, fmt.Sprintf("caisson-%s-off%d", o.Install, i))
+// poolNames are the pools in the order in which they are made.
+func poolNames() []string { return []string{plan.PoolOffline, plan.PoolOnline, plan.PoolProxy} }
+
+// Accounts are the names of the accounts of a pool. A name has at most 20
+// characters.
+func (o Options) Accounts(pool string) []string {
+	short, n := "", 0
+	switch pool {
+	case plan.PoolOffline:
+		short, n = "off", o.Offline
+	case plan.PoolOnline:
+		short, n = "on", o.Online
+	case plan.PoolProxy:
+		short, n = "px", o.Proxy
 	}
-	for i := range o.Online {
-		online = append(online, fmt.Sprintf("caisson-%s-on%d", o.Install, i))
+	var list []string
+	for i := range n {
+		list = append(list, fmt.Sprintf("%s-%s%d", o.GroupName(), short, i))
 	}
-	return offline, online
+	return list
+}
+
+// AccountNames are the names of all accounts.
+func (o Options) AccountNames() []string {
+	var all []string
+	for _, pool := range poolNames() {
+		all = append(all, o.Accounts(pool)...)
+	}
+	return all
+}
+
+// PoolOf gives the pool of an account, "" for one that is in none.
+func (o Options) PoolOf(name string) string {
+	for _, pool := range poolNames() {
+		if slices.Contains(o.Accounts(pool), name) {
+			return pool
+		}
+	}
+	return ""
+}
+
+// The ports of accounts of the proxy lie above those that servers are known by
+// and below those that systems hand out, and those of two installs seldom meet.
+const (
+	firstPort = 22000
+	portRange = 2000 // of installs, of which each has as many ports as a pool may have accounts
+)
+
+// Port is the port of 127.0.0.1 that an account of the proxy reaches, the same
+// one each time; 0 for other accounts.
+func (o Options) Port(name string) int {
+	at := slices.Index(o.Accounts(plan.PoolProxy), name)
+	n, err := strconv.ParseUint(o.Install, 16, 32)
+	if at < 0 || err != nil {
+		return 0
+	}
+	return firstPort + int(n%portRange)*most + at
+}
+
+// filters are those of an account, with its port.
+func (o Options) filters(name string) []plan.WindowsFilter {
+	return installed.Bind(installed.Filters(o.PoolOf(name)), o.Port(name))
 }
 
 // comment marks an account or a group as one of an install: what has another
@@ -109,8 +166,7 @@ func (o Options) Changes() []Change {
 		{Kind: KindProgram, Name: bin + `\caisson-winhelper.exe`, From: o.Program, Hash: o.Hash},
 		{Kind: KindGroup, Name: o.GroupName()},
 	}
-	offline, online := o.AccountNames()
-	all := slices.Concat(offline, online)
+	all := o.AccountNames()
 	for _, a := range all {
 		list = append(list,
 			Change{Kind: KindAccount, Name: a},
@@ -119,8 +175,8 @@ func (o Options) Changes() []Change {
 			Change{Kind: KindRights, Name: a, Rights: deniedRights()},
 			Change{Kind: KindHide, Name: a})
 	}
-	for _, a := range offline {
-		list = append(list, Change{Kind: KindFilters, Name: a})
+	for _, a := range slices.Concat(o.Accounts(plan.PoolOffline), o.Accounts(plan.PoolProxy)) {
+		list = append(list, Change{Kind: KindFilters, Name: a, Port: o.Port(a)})
 	}
 	for _, p := range o.Reads {
 		list = append(list, Change{Kind: KindGrant, Name: p, SDDL: "(A;OICI;0x1200a9;;;{group})"})
@@ -169,6 +225,9 @@ func (c Change) String() string {
 	case KindHide:
 		return "keep " + name + " off the sign-in screen"
 	case KindFilters:
+		if c.Port != 0 {
+			return fmt.Sprintf("block the network for %s, but for TCP to port %d of 127.0.0.1: connecting, listening, receiving, ICMP and raw sockets, IPv4 and IPv6", name, c.Port)
+		}
 		return "block the network for " + name + ": connecting, listening, receiving, ICMP and raw sockets, IPv4 and IPv6, loopback included"
 	case KindGrant:
 		return "let the sandbox accounts read " + name
@@ -213,8 +272,7 @@ func (r Request) Check() error {
 	if got := Digest(o.Changes()); got != r.Digest {
 		return refuse("the changes are not those that were agreed to")
 	}
-	offline, online := o.AccountNames()
-	names := slices.Concat(offline, online)
+	names := o.AccountNames()
 	for _, n := range names {
 		if len(r.Passwords[n]) < 32 {
 			return refuse("no password for %s", n)
@@ -237,8 +295,8 @@ func (o Options) Check() error {
 		return refuse("install %q is not seven hexadecimal digits", o.Install)
 	case !isUser(o.Owner):
 		return refuse("owner %q is no user", o.Owner)
-	case o.Offline < 1 || o.Offline > most || o.Online < 0 || o.Online > most:
-		return refuse("%d offline and %d online accounts: from 1 and from 0 to %d", o.Offline, o.Online, most)
+	case o.Offline < 1 || o.Offline > most || o.Online < 0 || o.Online > most || o.Proxy < 0 || o.Proxy > most:
+		return refuse("%d offline, %d online and %d proxy accounts: from 1, from 0 and from 0 to %d", o.Offline, o.Online, o.Proxy, most)
 	case !isHex(o.Hash, 64):
 		return refuse("the hash %q is no SHA-256", o.Hash)
 	}

@@ -9,6 +9,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/caisson-sandbox/caisson/core/plan"
 )
 
 // errCrash is what every call gives after the machine of a fake has crashed.
@@ -30,6 +32,7 @@ type fakeSystem struct {
 	after   bool
 	crashed bool
 	leaks   bool   // filters stand and stop nothing
+	deaf    bool   // filters stop the port that they are to leave
 	broken  string // a call that does nothing, in silence
 }
 
@@ -158,12 +161,12 @@ func (f *fakeSystem) PasswordIs(name, password string) (bool, error) {
 	return !a.Disabled && a.password == password, nil
 }
 
-func (f *fakeSystem) Connects(_, account, password string) (bool, error) {
+func (f *fakeSystem) Connects(_, account, password string, port int) (Reached, error) {
 	a := f.accounts[account]
 	if a == nil || a.Disabled || a.password != password {
-		return false, errors.New("the account cannot log on")
+		return Reached{}, errors.New("the account cannot log on")
 	}
-	return len(f.filters[account]) == 0 || f.leaks, nil
+	return Reached{More: len(f.filters[account]) == 0 || f.leaks, Port: port != 0 && !f.deaf}, nil
 }
 
 func (f *fakeSystem) EnableAccount(name string, enabled bool) error {
@@ -317,9 +320,9 @@ func (f *fakeSystem) Remove(path string) error {
 	})
 }
 
-func (f *fakeSystem) AddFilters(install, account, sid string) error {
+func (f *fakeSystem) AddFilters(install, account, sid string, filters []plan.WindowsFilter) error {
 	return f.change("add-filters "+account, func() error {
-		for _, w := range planFilters() {
+		for _, w := range filters {
 			f.filters[account] = append(f.filters[account], Filter{Layer: w.Layer, Block: true, SID: sid, If: w.If[1:]})
 		}
 		return nil

@@ -35,7 +35,7 @@ type inner struct {
 
 // Open makes what commands need. The helper's own process is closed first, so
 // that no command, which may have the same account, can open it.
-func (r *inner) Open(p *plan.Plan, _ string) (a plan.Attested, err error) {
+func (r *inner) Open(p *plan.Plan, _ string, _ Own) (a plan.Attested, err error) {
 	w := p.Windows
 	defer func() {
 		if err != nil {

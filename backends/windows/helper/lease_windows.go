@@ -18,11 +18,12 @@ import (
 type lease struct {
 	name, sid string
 	password  string
+	port      int // that the account's filters leave, 0 for none
 	unlock    func() error
 }
 
 // takeLease takes a free account of the pool: the one that last served this
-// workspace, if it is free.
+// workspace, if it is free. One whose port somebody has is not.
 func takeLease(state string, w *plan.Windows) (*lease, error) {
 	log, err := Machine{}.Log(w.Install)
 	if err != nil {
@@ -32,18 +33,21 @@ func takeLease(state string, w *plan.Windows) (*lease, error) {
 	if err != nil {
 		return nil, err
 	}
-	offline, online := options.AccountNames()
-	names := offline
-	if w.Account.Pool == "online" {
-		names = online
-	}
+	names, taken := options.Accounts(w.Account.Pool), 0
 	dir := filepath.Join(state, "windows")
 	for _, name := range Preferred(names, readSticky(dir, w.Account.Sticky)) {
-		l := &lease{name: name}
+		l := &lease{name: name, port: options.Port(name)}
 		if l.unlock, err = lockFile(filepath.Join(dir, name+".lock"), false); errors.Is(err, errHeld) {
 			continue
 		} else if err != nil {
 			return nil, fmt.Errorf("lock the account %s: %w", name, err)
+		}
+		if l.port != 0 && !portFree(l.port) {
+			taken = l.port
+			if err := l.release(); err != nil {
+				return nil, err
+			}
+			continue
 		}
 		if err := l.fill(state, w.Install); err != nil {
 			return nil, errors.Join(err, l.release())
@@ -53,6 +57,9 @@ func takeLease(state string, w *plan.Windows) (*lease, error) {
 			err = errors.Join(writeSticky(dir, w.Account.Sticky, name), unlock())
 		}
 		return l, err
+	}
+	if taken != 0 {
+		return nil, portTaken(taken)
 	}
 	return nil, diag.New(diag.LaunchFailed, fmt.Sprintf("all %d %s sandbox accounts are in use", len(names), w.Account.Pool),
 		"wait until another sandbox ends, or run caisson setup install with a larger pool")

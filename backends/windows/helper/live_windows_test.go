@@ -191,7 +191,7 @@ func TestTokenRun(t *testing.T) {
 	ended := make(chan error, 1)
 	go func() { ended <- Serve(winrun.NewConn(toHelper, fromHelper), &outer{}) }()
 	c := winrun.NewClient(winrun.NewConn(theirs, ours))
-	attested, err := c.Open(p, filepath.Join(dir, "state"))
+	attested, err := c.Open(p, filepath.Join(dir, "state"), nil)
 	if wine() {
 		if err == nil {
 			t.Fatalf("a sandbox opens on Wine, with %+v", attested)

@@ -7,12 +7,12 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 
 	"github.com/caisson-sandbox/caisson/backends/windows/internal/access"
 	"github.com/caisson-sandbox/caisson/backends/windows/internal/installed"
 	"github.com/caisson-sandbox/caisson/backends/windows/internal/winapi"
+	"github.com/caisson-sandbox/caisson/core/plan"
 )
 
 // keyOf derives the key of an object of the filtering platform from what it is
@@ -41,7 +41,7 @@ func withEngine(change func(e *winapi.Engine) error) (err error) {
 }
 
 // AddFilters makes all filters of an account in one transaction.
-func (Machine) AddFilters(install, account, sid string) error {
+func (Machine) AddFilters(install, account, sid string, filters []plan.WindowsFilter) error {
 	// The platform asks for right 1, FWP_ACTRL_MATCH_FILTER, when it looks
 	// whether a filter is for a user.
 	sd, err := winapi.SelfRelative("D:(A;;CC;;;" + sid + ")")
@@ -54,20 +54,15 @@ func (Machine) AddFilters(install, account, sid string) error {
 			return err
 		}
 		layers := winapi.LayerKeys()
-		for n, f := range installed.Filters() {
+		for n, f := range filters {
 			b := winapi.Block{Key: keyOf(install, account, n), Layer: layers[f.Layer], Provider: provider, Sublayer: sublayer,
 				Name: "caisson " + account + " " + f.Layer, SD: sd}
-			for _, condition := range f.If[1:] {
-				number, isProtocol := strings.CutPrefix(condition, "proto=")
-				p, err := strconv.ParseUint(number, 10, 8)
-				switch {
-				case isProtocol && err == nil:
-					b.Protocol = uint8(p)
-				case condition == "raw":
-					b.Raw = true
-				default:
-					return fmt.Errorf("unknown condition %q", condition)
+			for _, text := range f.If[1:] {
+				c, err := installed.ParseCondition(text)
+				if err != nil {
+					return err
 				}
+				b.Conditions = append(b.Conditions, winapi.BlockCondition{Field: c.Field, Not: c.Not, Value: c.Value})
 			}
 			if err := e.AddBlock(b); err != nil {
 				return err
@@ -83,9 +78,8 @@ func (Machine) Filters(install, account string) (list []Filter, err error) {
 	for name, key := range winapi.LayerKeys() {
 		names[key] = name
 	}
-	conditions := winapi.ConditionKeys()
 	err = withEngine(func(e *winapi.Engine) error {
-		for n := range installed.Filters() {
+		for n := range installed.MostFilters {
 			layer, blocks, with, sd, ok, err := e.FilterAt(keyOf(install, account, n))
 			if err != nil {
 				return err
@@ -95,16 +89,16 @@ func (Machine) Filters(install, account string) (list []Filter, err error) {
 			}
 			f := Filter{Layer: names[layer], Block: blocks, If: []string{}}
 			for _, c := range with {
-				switch c.Field {
-				case conditions["user"]:
+				one, user := c.Read()
+				if user {
 					f.SID = onlySID(sd)
-				case conditions["proto"]:
-					f.If = append(f.If, fmt.Sprintf("proto=%d", uint8(c.Value.Value)))
-				case conditions["raw"]:
-					f.If = append(f.If, "raw")
-				default:
+					continue
+				}
+				text := installed.Condition{Field: one.Field, Not: one.Not, Value: one.Value}.String()
+				if text == "" {
 					f.Block = false // a condition that is not ours: it blocks less
 				}
+				f.If = append(f.If, text)
 			}
 			list = append(list, f)
 		}
@@ -134,7 +128,7 @@ func onlySID(raw []byte) string {
 // where they were the last ones.
 func (m Machine) DeleteFilters(install, account string) error {
 	err := withEngine(func(e *winapi.Engine) error {
-		for n := range installed.Filters() {
+		for n := range installed.MostFilters {
 			if err := e.DeleteFilter(keyOf(install, account, n)); err != nil {
 				return err
 			}
@@ -151,6 +145,6 @@ func (m Machine) DeleteFilters(install, account string) error {
 }
 
 // Connects tries the network as an account.
-func (Machine) Connects(install, account, password string) (bool, error) {
-	return connectsAs(install, account, password)
+func (Machine) Connects(install, account, password string, port int) (Reached, error) {
+	return connectsAs(install, account, password, port)
 }

@@ -13,6 +13,8 @@ import (
 
 	"golang.org/x/sys/windows"
 
+	"github.com/caisson-sandbox/caisson/backends/windows/internal/installed"
+	"github.com/caisson-sandbox/caisson/core/diag"
 	"github.com/caisson-sandbox/caisson/core/plan"
 	"github.com/caisson-sandbox/caisson/core/winrun"
 )
@@ -43,7 +45,7 @@ func (o *outer) locked(do func() error) error {
 }
 
 // Open applies a plan.
-func (o *outer) Open(p *plan.Plan, state string) (a plan.Attested, err error) {
+func (o *outer) Open(p *plan.Plan, state string, own Own) (a plan.Attested, err error) {
 	w := p.Windows
 	defer func() {
 		if err != nil {
@@ -60,6 +62,15 @@ func (o *outer) Open(p *plan.Plan, state string) (a plan.Attested, err error) {
 			return a, err
 		}
 		bind["{account}"] = o.lease.sid
+		if w.ToProxy() != (o.lease.port != 0) {
+			return a, diag.New(diag.PlanInvalid, fmt.Sprintf("the plan and the port %d of the account %s do not agree", o.lease.port, o.lease.name), "run caisson setup install again")
+		}
+		if w.ToProxy() {
+			// Before anything runs as the account, which reaches whoever has the port.
+			if err := own(o.lease.port); err != nil {
+				return a, err
+			}
+		}
 		if sid, err := sidOf("caisson-" + w.Install); err == nil {
 			bind["{group}"] = sid.String()
 		}
@@ -96,15 +107,15 @@ func (o *outer) Open(p *plan.Plan, state string) (a plan.Attested, err error) {
 	} else {
 		o.inner = &inner{bind: bind}
 	}
-	if a, err = o.inner.Open(p, state); err != nil {
+	if a, err = o.inner.Open(p, state, nil); err != nil {
 		return a, err
 	}
 	a.Entries, a.Placeholders = entries, placeholders
-	a.Filters, a.Unread, a.Connects = network.Filters, network.Unread, network.Connects
+	a.Filters, a.Unread, a.Connects, a.Reaches = network.Filters, network.Unread, network.Connects, network.Reaches
 	return a, nil
 }
 
-// network reads the filters of the leased account back, and tries to connect as
+// network reads the filters of the leased account back, and tries the network as
 // it. Where only administrators may read filters, that nothing connects is all
 // that there is to see.
 func (o *outer) network(w *plan.Windows, bind binding) (a plan.Attested, err error) {
@@ -118,12 +129,12 @@ func (o *outer) network(w *plan.Windows, bind binding) (a plan.Attested, err err
 	case err != nil:
 		return a, err
 	}
-	for _, f := range have {
-		if f.Block && f.SID == bind["{account}"] {
-			a.Filters++
-		}
+	a.Filters = Standing(installed.Bind(w.WFP, o.lease.port), have, bind["{account}"])
+	if len(have) > len(w.WFP) {
+		a.Filters = len(have)
 	}
-	a.Connects, err = connectsAs(w.Install, o.lease.name, o.lease.password)
+	got, err := connectsAs(w.Install, o.lease.name, o.lease.password, o.lease.port)
+	a.Connects, a.Reaches = got.More, got.Port
 	return a, err
 }
 

@@ -16,12 +16,16 @@ import (
 // goroutine, Wait of a command by one each.
 type Runner interface {
 	// Open applies a plan and reads back what was applied. Where it fails
-	// nothing is left.
-	Open(p *plan.Plan, state string) (plan.Attested, error)
+	// nothing is left. Where the plan leads to the proxy, own is called before
+	// anything runs as the account; it is not for the part that runs as it.
+	Open(p *plan.Plan, state string, own Own) (plan.Attested, error)
 	Start(m winrun.Message) (Running, error)
 	// Close ends everything in the sandbox and undoes what Open did.
 	Close() error
 }
+
+// Own has the launcher listen at a port of 127.0.0.1, and fails unless it does.
+type Own func(port int) error
 
 // Running is a command that was started.
 type Running interface {
@@ -131,7 +135,7 @@ func (s *server) open(m winrun.Message) error {
 	if p.Windows == nil {
 		return diag.New(diag.PlanInvalid, "the plan is not for Windows", "")
 	}
-	attested, err := s.runner.Open(p, m.State)
+	attested, err := s.runner.Open(p, m.State, s.own)
 	if err != nil {
 		return err
 	}
@@ -140,6 +144,19 @@ func (s *server) open(m winrun.Message) error {
 		return errors.Join(diag.New(diag.AttestFailed, "what was applied differs from the plan: "+err.Error(), "run caisson doctor"), s.close())
 	}
 	s.answer(winrun.Message{Kind: winrun.Opened, Version: winrun.Version, Attested: &attested})
+	return nil
+}
+
+// own waits until the launcher has the port.
+func (s *server) own(port int) error {
+	s.answer(winrun.Message{Kind: winrun.Leased, Port: port})
+	m, err := s.conn.Receive()
+	if err != nil {
+		return fmt.Errorf("the launcher does not listen at port %d: %w", port, err)
+	}
+	if m.Kind != winrun.Owned || m.Port != port {
+		return diag.New(diag.PlanInvalid, fmt.Sprintf("a launcher does not answer %q, port %d, where it is to listen at port %d", m.Kind, m.Port, port), "")
+	}
 	return nil
 }
 

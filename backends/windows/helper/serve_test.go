@@ -23,7 +23,20 @@ import (
 // typicalPlan is the plan of the standard policy on the typical machine.
 func typicalPlan(t *testing.T) *plan.Plan {
 	t.Helper()
-	r, _, err := policy.Standard(`C:\Users\me\src\app`).Resolve(recorded.Windows())
+	return planOf(t, policy.Standard(`C:\Users\me\src\app`))
+}
+
+// listPlan is that of a policy with a list of hosts.
+func listPlan(t *testing.T) *plan.Plan {
+	t.Helper()
+	p := policy.Standard(`C:\Users\me\src\app`)
+	p.Network.Mode, p.Network.Allow = policy.Allowlist, []string{"example.org:443"}
+	return planOf(t, p)
+}
+
+func planOf(t *testing.T, asked policy.Policy) *plan.Plan {
+	t.Helper()
+	r, _, err := asked.Resolve(recorded.Windows())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,7 +60,7 @@ func typicalPlan(t *testing.T) *plan.Plan {
 // attestation is what a helper reads back that has applied a plan.
 func attestation(w *plan.Windows) plan.Attested {
 	return plan.Attested{Restricting: w.Token.Restricting, WriteRestricted: true, DenyOnly: w.Token.DenyOnly, Privileges: 1,
-		Entries: len(w.ACL) + len(w.Placeholders), Placeholders: len(w.Placeholders), Filters: len(w.WFP), Job: true, Desktop: "caisson-x"}
+		Entries: len(w.ACL) + len(w.Placeholders), Placeholders: len(w.Placeholders), Filters: len(w.WFP), Reaches: w.ToProxy(), Job: true, Desktop: "caisson-x"}
 }
 
 type fakeRunner struct {
@@ -55,6 +68,7 @@ type fakeRunner struct {
 	log      []string
 	attested *plan.Attested // nil: what the plan says
 	openErr  error
+	port     int // of the account that it leases, 0 where the plan leads to no proxy
 	end      map[int]chan uint32
 }
 
@@ -64,8 +78,15 @@ func (f *fakeRunner) note(s string) {
 	f.log = append(f.log, s)
 }
 
-func (f *fakeRunner) Open(p *plan.Plan, state string) (plan.Attested, error) {
+func (f *fakeRunner) Open(p *plan.Plan, state string, own Own) (plan.Attested, error) {
 	f.note("open " + p.Backend + " " + state)
+	if f.port != 0 {
+		if err := own(f.port); err != nil {
+			f.note("no port")
+			return plan.Attested{}, err
+		}
+		f.note("logon")
+	}
 	if f.attested != nil {
 		return *f.attested, f.openErr
 	}
@@ -239,6 +260,74 @@ func TestServeRefuses(t *testing.T) {
 		<-ended
 		if closed := strings.Contains(strings.Join(c.runner.log, ","), "close"); closed != c.closes {
 			t.Errorf("%s: it did %q", name, c.runner.log)
+		}
+	}
+}
+
+// TestServeOwned: between the lease and the logon the launcher takes the port, and
+// whatever else it says or does, nobody logs on.
+func TestServeOwned(t *testing.T) {
+	t.Parallel()
+	open := func(f *fakeRunner, m *winrun.Message) (answer winrun.Message, err error) {
+		c, hangUp, ended := startServer(f)
+		leased := ask(t, c, openMessage(t, listPlan(t)))
+		if leased.Kind != winrun.Leased || leased.Port != f.port {
+			t.Errorf("the helper says %+v first", leased)
+		}
+		if strings.Contains(strings.Join(f.log, ", "), "logon") {
+			t.Error("somebody logged on before the port was taken")
+		}
+		if m != nil {
+			answer = ask(t, c, *m)
+		}
+		hangUp()
+		go func() {
+			for _, err := c.Receive(); err == nil; _, err = c.Receive() { // what it says to nobody
+			}
+		}()
+		return answer, <-ended
+	}
+	good := &fakeRunner{port: 22001}
+	if answer, err := open(good, &winrun.Message{Kind: winrun.Owned, Port: 22001}); err != nil || answer.Kind != winrun.Opened {
+		t.Errorf("%+v, %v", answer, err)
+	}
+	if got := strings.Join(good.log, ", "); !strings.HasSuffix(got, `C:\state, logon, close`) {
+		t.Errorf("it did %s", got)
+	}
+	for name, m := range map[string]*winrun.Message{
+		"another port": {Kind: winrun.Owned, Port: 22002}, "no port": {Kind: winrun.Owned}, "a command": {Kind: winrun.Start, ID: 1, Path: "x"}, "the end": {Kind: winrun.Close}, "nothing": nil,
+	} {
+		f := &fakeRunner{port: 22001}
+		answer, err := open(f, m)
+		if m != nil && answer.Kind != winrun.Failed || err != nil {
+			t.Errorf("%s: %+v, %v", name, answer, err)
+		}
+		if got := strings.Join(f.log, ", "); !strings.HasSuffix(got, "no port") {
+			t.Errorf("%s: it did %s", name, got)
+		}
+	}
+}
+
+// TestServeReaches: a helper that did not see the proxy, or saw more, opens
+// nothing.
+func TestServeReaches(t *testing.T) {
+	t.Parallel()
+	p := listPlan(t)
+	for name, change := range map[string]func(a *plan.Attested){
+		"the proxy was not reached": func(a *plan.Attested) { a.Reaches = false },
+		"more was":                  func(a *plan.Attested) { a.Connects = true },
+		"a filter is missing":       func(a *plan.Attested) { a.Filters-- },
+	} {
+		attested := attestation(p.Windows)
+		change(&attested)
+		f := &fakeRunner{attested: &attested}
+		c, hangUp, ended := startServer(f)
+		if m := ask(t, c, openMessage(t, p)); m.Kind != winrun.Failed || m.Code != diag.AttestFailed {
+			t.Errorf("%s: %+v", name, m)
+		}
+		hangUp()
+		if err := <-ended; err != nil || f.log[len(f.log)-1] != "close" {
+			t.Errorf("%s: %v after %q", name, err, f.log)
 		}
 	}
 }

@@ -10,8 +10,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/caisson-sandbox/caisson/backends/windows/internal/installed"
 	"github.com/caisson-sandbox/caisson/core/diag"
+	"github.com/caisson-sandbox/caisson/core/plan"
 )
 
 // worker applies and undoes changes.
@@ -53,7 +53,7 @@ func Setup(sys System, r Request, say func(string)) error {
 			return fmt.Errorf("%s: %w", c, err)
 		}
 		if c.Kind == KindEnable {
-			if err := w.offline(c.Name, r.Passwords[c.Name]); err != nil {
+			if err := w.tryNetwork(c.Name, r.Passwords[c.Name]); err != nil {
 				return err
 			}
 		}
@@ -192,7 +192,7 @@ func (w *worker) do(c Change, password string) (detail string, err error) {
 		if err := w.sys.DeleteFilters(w.options.Install, c.Name); err != nil && !errors.Is(err, ErrAbsent) {
 			return "", err
 		}
-		return a.SID, w.sys.AddFilters(w.options.Install, c.Name, a.SID)
+		return a.SID, w.sys.AddFilters(w.options.Install, c.Name, a.SID, w.options.filters(c.Name))
 	case KindGrant:
 		_, err := w.sys.AddACE(c.Name, c.SDDL)
 		return "", err
@@ -290,26 +290,40 @@ func (w *worker) filtersStand(name, sid string) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	want := installed.Filters()
-	for _, f := range want {
-		if !slices.ContainsFunc(have, func(h Filter) bool {
-			return h.Layer == f.Layer && h.Block && h.SID == sid && slices.Equal(h.If, f.If[1:])
-		}) {
-			return false, nil
-		}
-	}
-	return len(have) == len(want), nil
+	want := w.options.filters(name)
+	return len(have) == len(want) && Standing(want, have, sid) == len(want), nil
 }
 
-// offline wants an account that is to have no network to have none, by trying;
-// one that has is disabled again.
-func (w *worker) offline(name, password string) error {
-	if without, _ := w.options.AccountNames(); !slices.Contains(without, name) {
+// Standing counts the filters of an account that are there as they were planned:
+// at their layer, blocking, for the account, with the same conditions.
+func Standing(want []plan.WindowsFilter, have []Filter, sid string) int {
+	n := 0
+	for _, f := range want {
+		if slices.ContainsFunc(have, func(h Filter) bool {
+			return h.Layer == f.Layer && h.Block && h.SID == sid && slices.Equal(h.If, f.If[1:])
+		}) {
+			n++
+		}
+	}
+	return n
+}
+
+// tryNetwork wants an account that is not to have the host's network to have none,
+// or the port of its own alone, by trying; one that has more or less is disabled
+// again.
+func (w *worker) tryNetwork(name, password string) error {
+	if pool := w.options.PoolOf(name); pool == plan.PoolOnline {
 		return nil
 	}
-	connects, err := w.sys.Connects(w.options.Install, name, password)
-	if err == nil && connects {
-		err = diag.New(diag.LaunchFailed, "the account "+name+" reaches the network in spite of its filters", "look which other filters stand with: netsh wfp show filters")
+	port := w.options.Port(name)
+	got, err := w.sys.Connects(w.options.Install, name, password, port)
+	look := "look which other filters stand with: netsh wfp show filters"
+	switch {
+	case err != nil:
+	case got.More:
+		err = diag.New(diag.LaunchFailed, "the account "+name+" reaches the network in spite of its filters", look)
+	case port != 0 && !got.Port:
+		err = diag.New(diag.LaunchFailed, fmt.Sprintf("the account %s does not reach port %d of 127.0.0.1, which its filters leave", name, port), look)
 	}
 	if err == nil {
 		return nil

@@ -13,24 +13,19 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/caisson-sandbox/caisson/backends/windows/internal/installed"
 	"github.com/caisson-sandbox/caisson/core/diag"
-	"github.com/caisson-sandbox/caisson/core/plan"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
 
 const testHash = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
 
-func planFilters() []plan.WindowsFilter { return installed.Filters() }
-
 func request() Request {
 	r := Request{Version: Version, Passwords: map[string]string{}, Setup: Options{
-		Install: "a1b2c3d", Owner: "S-1-5-21-1-2-3-1000", Offline: 2, Online: 1, Dir: `C:\ProgramData\caisson\a1b2c3d`,
+		Install: "a1b2c3d", Owner: "S-1-5-21-1-2-3-1000", Offline: 2, Online: 1, Proxy: 2, Dir: `C:\ProgramData\caisson\a1b2c3d`,
 		Program: `C:\x\helper.exe`, Hash: testHash, Reads: []string{`C:\Users\me\src`, `C:\Users\me\go`},
 	}}
-	offline, online := r.Setup.AccountNames()
-	for _, n := range slices.Concat(offline, online) {
+	for _, n := range r.Setup.AccountNames() {
 		r.Passwords[n] = strings.Repeat("p", 31) + n
 	}
 	r.Digest = Digest(r.Setup.Changes())
@@ -59,8 +54,9 @@ func TestSetupList(t *testing.T) {
 	if got != string(want) {
 		t.Errorf("differs from %s:\n%s", file, got)
 	}
-	offline, online := request().Setup.AccountNames()
-	for _, n := range slices.Concat(offline, online) {
+	largest := request().Setup
+	largest.Offline, largest.Online, largest.Proxy = most, most, most
+	for _, n := range largest.AccountNames() {
 		if len(n) > 20 {
 			t.Errorf("%s is longer than an account's name may be", n)
 		}
@@ -83,8 +79,8 @@ func TestSetup(t *testing.T) {
 			t.Errorf("%s is %+v", n, a)
 		}
 	}
-	if len(f.filters) != 2 {
-		t.Errorf("filters for %d accounts, want the 2 offline ones", len(f.filters))
+	if len(f.filters) != 4 {
+		t.Errorf("filters for %d accounts, want the 2 offline ones and the 2 of the proxy", len(f.filters))
 	}
 	// An account is enabled after every filter stands.
 	first := slices.IndexFunc(f.calls, func(c string) bool { return strings.HasSuffix(c, " true") && strings.HasPrefix(c, "enable-account") })
@@ -151,7 +147,7 @@ func TestSetupCrashes(t *testing.T) {
 					t.Fatalf("crash at %d: %v", at, err)
 				}
 				for _, a := range f.accounts {
-					if a.Comment != "" && !a.Disabled && len(f.filters) < 2 {
+					if a.Comment != "" && !a.Disabled && len(f.filters) < 4 {
 						t.Errorf("crash at %d: an account is enabled without filters", at)
 					}
 				}
@@ -233,12 +229,19 @@ func TestSetupDoesNotTake(t *testing.T) {
 // TestDrift changes what setup made; status says so and the next setup mends it.
 func TestDrift(t *testing.T) {
 	t.Parallel()
-	const off0, on0 = "caisson-a1b2c3d-off0", "caisson-a1b2c3d-on0"
+	const off0, on0, px0 = "caisson-a1b2c3d-off0", "caisson-a1b2c3d-on0", "caisson-a1b2c3d-px0"
+	onPort := func(f *fakeSystem) *Filter {
+		return &f.filters[px0][slices.IndexFunc(f.filters[px0], func(h Filter) bool { return len(h.If) > 0 && strings.HasPrefix(h.If[0], "rport") })]
+	}
 	for name, change := range map[string]func(f *fakeSystem){
 		"filters are gone":         func(f *fakeSystem) { delete(f.filters, off0) },
 		"one filter is gone":       func(f *fakeSystem) { f.filters[off0] = f.filters[off0][1:] },
 		"a filter permits":         func(f *fakeSystem) { f.filters[off0][0].Block = false },
 		"filters of another user":  func(f *fakeSystem) { f.filters[off0][0].SID = "S-1-5-21-1-2-3-9" },
+		"a filter of the port":     func(f *fakeSystem) { *onPort(f) = f.filters[off0][0] },
+		"another port is left":     func(f *fakeSystem) { onPort(f).If = []string{"rport!=22"} },
+		"any port is left":         func(f *fakeSystem) { onPort(f).If = []string{"rport=22"} },
+		"the proxy has offline's":  func(f *fakeSystem) { f.filters[px0] = f.filters[off0] },
 		"an account is disabled":   func(f *fakeSystem) { f.accounts[on0].Disabled = true },
 		"an account is locked out": func(f *fakeSystem) { f.accounts[off0].Locked = true },
 		"a right is gone":          func(f *fakeSystem) { f.accounts[off0].rights = f.accounts[off0].rights[1:] },
@@ -321,6 +324,8 @@ func TestRequestRefuses(t *testing.T) {
 		"owner":              func(r *Request) { r.Setup.Owner = "S-1-1-0" },
 		"no account":         func(r *Request) { r.Setup.Offline = 0 },
 		"many accounts":      func(r *Request) { r.Setup.Online = 11 },
+		"many of the proxy":  func(r *Request) { r.Setup.Proxy = 11 },
+		"fewer than none":    func(r *Request) { r.Setup.Proxy = -1 },
 		"relative directory": func(r *Request) { r.Setup.Dir = `x` },
 		"a drive":            func(r *Request) { r.Setup.Reads = []string{`C:\`} },
 		"a share":            func(r *Request) { r.Setup.Reads = []string{`\\s\x\y`} },

@@ -42,7 +42,7 @@ func Status(sys System, o Options) (installed.Setup, error) {
 			broken = append(broken, c.String())
 		}
 	}
-	s.State, s.Offline, s.Online = "ready", o.Offline, o.Online
+	s.State, s.Offline, s.Online, s.Proxy = "ready", o.Offline, o.Online, o.Proxy
 	if len(broken) > 0 {
 		s.State, s.Detail = "broken", "missing: "+strings.Join(broken, "; ")
 	}

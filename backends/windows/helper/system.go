@@ -2,7 +2,11 @@
 
 package helper
 
-import "errors"
+import (
+	"errors"
+
+	"github.com/caisson-sandbox/caisson/core/plan"
+)
 
 // ErrAbsent says that an account, group or file does not exist.
 var ErrAbsent = errors.New("it does not exist")
@@ -15,12 +19,18 @@ type Account struct {
 	Locked   bool
 }
 
+// Reached is what came of trying the network as an account.
+type Reached struct {
+	Port bool // the port that the filters leave
+	More bool // anything that they are to stop
+}
+
 // Filter is one filter of the network as it is read back.
 type Filter struct {
 	Layer string
 	Block bool
-	SID   string // whom it is for
-	If    []string
+	SID   string   // whom it is for
+	If    []string // the conditions but for the user, as plans have them
 }
 
 // System is what setup and teardown change: local accounts, filters of the
@@ -56,14 +66,15 @@ type System interface {
 	// EndProcesses ends every process that runs as the account.
 	EndProcesses(sid string) error
 
-	// AddFilters makes all filters of an account in one transaction.
-	AddFilters(install, account, sid string) error
+	// AddFilters makes all filters of an account, with its port, in one
+	// transaction.
+	AddFilters(install, account, sid string, filters []plan.WindowsFilter) error
 	Filters(install, account string) ([]Filter, error)
 	DeleteFilters(install, account string) error
 	// Connects tries, as an account that is enabled, what its filters are to
-	// stop: connecting, sending and listening on the loopback. It says whether
-	// any of that went through.
-	Connects(install, account, password string) (bool, error)
+	// stop: connecting, sending and listening on the loopback; and to connect to
+	// the port that they leave, 0 where they leave none.
+	Connects(install, account, password string, port int) (Reached, error)
 
 	// MakeDir makes a directory of caisson's own with an access list, or gives
 	// one that is there that list. It refuses what is reached over a link.

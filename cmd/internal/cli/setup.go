@@ -8,8 +8,8 @@ import (
 
 // setupChoices are what a person says of a setup.
 type setupChoices struct {
-	offline, online int
-	yes             bool
+	offline, online, proxy int
+	yes                    bool
 }
 
 func (p *program) setupCommand() *cobra.Command {
@@ -17,9 +17,9 @@ func (p *program) setupCommand() *cobra.Command {
 		Use:   "setup",
 		Short: "Make, look at or remove what sandboxes need of this machine",
 		Long: `Make, look at or remove what sandboxes need of this machine, once. On Windows
-these are local accounts without a network and the filters that keep them so;
-each change is printed before the system asks for the rights of an
-administrator. On Linux it is one AppArmor profile, where the kernel gives user
+these are local accounts without a network, or with caisson's proxy alone, and
+the filters that keep them so; each change is printed before the system asks for
+the rights of an administrator. On Linux it is one AppArmor profile, where the kernel gives user
 namespaces without capabilities to programs that have none; it is printed first
 and root writes it. Elsewhere nothing is needed.`,
 		Args: noArgs,
@@ -32,6 +32,7 @@ and root writes it. Elsewhere nothing is needed.`,
 	}
 	install.Flags().IntVar(&choices.offline, "offline", 4, "make `N` accounts without a network: so many sandboxes can be open at once")
 	install.Flags().IntVar(&choices.online, "online", 2, "make `N` accounts with the host's network")
+	install.Flags().IntVar(&choices.proxy, "proxy", 2, "make `N` accounts that reach caisson's proxy alone, for --net allowlist")
 	install.Flags().BoolVar(&choices.yes, "yes", false, "do not ask")
 	var repair, asJSON bool
 	status := &cobra.Command{

@@ -21,7 +21,7 @@ import (
 // set: what is set can be unsealed in any case.
 func (p *program) setupInstall(c setupChoices) error {
 	state := policy.OSHost().OwnDirs().State
-	r, err := helper.NewRequest(state, c.offline, c.online, homeReads())
+	r, err := helper.NewRequest(state, helper.Pools{Offline: c.offline, Online: c.online, Proxy: c.proxy}, homeReads())
 	if err != nil {
 		return err
 	}
@@ -100,7 +100,7 @@ func (p *program) setupStatus(ctx context.Context, repair, asJSON bool, c setupC
 			line += ", " + s.Detail
 		}
 		if s.State == "ready" {
-			line += fmt.Sprintf(", %d accounts without and %d with a network", s.Offline, s.Online)
+			line += fmt.Sprintf(", %d accounts without and %d with a network, %d that reach caisson's proxy", s.Offline, s.Online, s.Proxy)
 		}
 		fmt.Fprintln(p.stdout, diag.Escape(line))
 	}
@@ -110,9 +110,9 @@ func (p *program) setupStatus(ctx context.Context, repair, asJSON bool, c setupC
 			return err
 		}
 		if ok {
-			c.offline, c.online = o.Offline, o.Online
+			c.offline, c.online, c.proxy = o.Offline, o.Online, o.Proxy
 		} else {
-			c.offline, c.online = 4, 2
+			c.offline, c.online, c.proxy = 4, 2, 2
 		}
 		return p.setupInstall(c)
 	}

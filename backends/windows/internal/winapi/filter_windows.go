@@ -59,13 +59,12 @@ func (e *Engine) AddOwner(provider, sublayer GUID, name string) error {
 }
 
 // Block says what one filter blocks: everything of the users that sd admits, at
-// a layer, of a protocol or of raw sockets only where that is set.
+// a layer, for which all conditions hold.
 type Block struct {
 	Key, Layer, Provider, Sublayer GUID
 	Name                           string
 	SD                             []byte // self-relative, names the user with right 1
-	Protocol                       uint8
-	Raw                            bool
+	Conditions                     []BlockCondition
 }
 
 // AddBlock adds a persistent filter that no other sublayer can overrule.
@@ -82,11 +81,12 @@ func (e *Engine) AddBlock(b Block) error {
 	pin.Pin(blob)
 	pin.Pin(blob.Data)
 	conditions := []Condition{{Field: keys["user"], Match: FwpMatchEqual, Value: Value{FwpSecurityDescriptor, uintptr(unsafe.Pointer(blob))}}}
-	if b.Protocol != 0 {
-		conditions = append(conditions, Condition{Field: keys["proto"], Match: FwpMatchEqual, Value: Value{FwpUint8, uintptr(b.Protocol)}})
-	}
-	if b.Raw {
-		conditions = append(conditions, Condition{Field: keys["raw"], Match: FwpMatchFlagsAnySet, Value: Value{FwpUint32, FwpRawEndpoint}})
+	for _, one := range b.Conditions {
+		c, err := one.condition()
+		if err != nil {
+			return err
+		}
+		conditions = append(conditions, c)
 	}
 	f := Filter{
 		Key: b.Key, Display: DisplayData{Name: n}, Flags: FwpmPersistent | FwpmClearActionRight, Provider: &b.Provider,

@@ -29,6 +29,7 @@ const (
 const (
 	FwpMatchEqual       = 0
 	FwpMatchFlagsAnySet = 7
+	FwpMatchNotEqual    = 10
 )
 
 // What a filter does, FWP_ACTION_TYPE.
@@ -139,11 +140,14 @@ func LayerKeys() map[string]GUID {
 }
 
 // ConditionKeys are the keys of the conditions, by the names that plans use:
-// FWPM_CONDITION_ALE_USER_ID, FWPM_CONDITION_IP_PROTOCOL, FWPM_CONDITION_FLAGS.
+// FWPM_CONDITION_ALE_USER_ID, FWPM_CONDITION_IP_PROTOCOL, FWPM_CONDITION_FLAGS,
+// FWPM_CONDITION_IP_REMOTE_ADDRESS, FWPM_CONDITION_IP_REMOTE_PORT.
 func ConditionKeys() map[string]GUID {
 	return map[string]GUID{
 		"user":  {0xaf043a0a, 0xb34d, 0x4f86, [8]byte{0x97, 0x9c, 0xc9, 0x03, 0x71, 0xaf, 0x6e, 0x66}},
 		"proto": {0x3971ef2b, 0x623e, 0x4f9a, [8]byte{0x8c, 0xb1, 0x6e, 0x79, 0xb8, 0x06, 0xb9, 0xa7}},
+		"raddr": {0xb235ae9a, 0x1d64, 0x49b8, [8]byte{0xa4, 0x4c, 0x5f, 0xf3, 0xd9, 0x09, 0x50, 0x45}},
+		"rport": {0xc35a604d, 0xd22b, 0x4e1a, [8]byte{0x91, 0xb4, 0x68, 0xf6, 0x74, 0xee, 0x67, 0x4b}},
 		"raw":   {0x632ce23b, 0x5167, 0x435c, [8]byte{0x86, 0xd7, 0xe9, 0x03, 0x68, 0x4a, 0xa8, 0x0c}},
 	}
 }
