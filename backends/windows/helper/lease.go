@@ -14,8 +14,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-
-	"github.com/caisson-sandbox/caisson/core/diag"
 )
 
 // Preferred gives the accounts of a pool with the one that is preferred first.
@@ -24,12 +22,6 @@ func Preferred(names []string, preferred string) []string {
 		return names
 	}
 	return append([]string{preferred}, slices.DeleteFunc(slices.Clone(names), func(n string) bool { return n == preferred })...)
-}
-
-// portTaken refuses a sandbox whose account could reach nobody but a stranger.
-func portTaken(port int) error {
-	return diag.New(diag.LaunchFailed, fmt.Sprintf("another program has port %d of 127.0.0.1, at which the sandbox's proxy is to listen", port),
-		fmt.Sprintf("find it with netstat -ano | findstr :%d and end it, or run caisson setup install with more accounts (--proxy)", port))
 }
 
 // mostSticky bounds how many workspaces are remembered.

@@ -65,6 +65,12 @@ func takeLease(state string, w *plan.Windows) (*lease, error) {
 		"wait until another sandbox ends, or run caisson setup install with a larger pool")
 }
 
+// portTaken refuses a sandbox whose account could reach nobody but a stranger.
+func portTaken(port int) error {
+	return diag.New(diag.LaunchFailed, fmt.Sprintf("another program has port %d of 127.0.0.1, at which the sandbox's proxy is to listen", port),
+		fmt.Sprintf("find it with netstat -ano | findstr :%d and end it, or run caisson setup install with more accounts (--proxy)", port))
+}
+
 // fill finds the account's SID and unseals its password.
 func (l *lease) fill(state, install string) error {
 	sid, err := sidOf(l.name)
