@@ -27,7 +27,7 @@ func readText(t *testing.T, name string) string {
 func code(t *testing.T) string {
 	t.Helper()
 	var b strings.Builder
-	for _, pattern := range []string{"*_test.go", "helper/*_test.go", "internal/*/*_test.go", "../../core/plan/*_test.go", "../../core/launch/*_test.go", "../../cmd/caisson-backend-windows/*_test.go"} {
+	for _, pattern := range []string{"*_test.go", "helper/*_test.go", "internal/*/*_test.go", "../../core/plan/*_test.go", "../../core/launch/*_test.go", "../../core/sandbox/outside_test.go", "../../cmd/caisson-backend-windows/*_test.go"} {
 		files, err := filepath.Glob(pattern)
 		if err != nil || len(files) == 0 {
 			t.Fatalf("%s: %v", pattern, err)
@@ -148,6 +148,7 @@ func evidenceOf() map[guarantee.ID]string {
 		guarantee.TmpPrivate:         plans,
 		guarantee.DeviceDenied:       "CROSS-COMPILED",
 		guarantee.NetOffline:         "MODELLED: setup and plans; the test of the network RUN UNDER WINE, where nothing filters",
+		guarantee.NetAllowlist:       "MODELLED: exactly one port, setup and plans; the proxy and who has its port RUN UNDER WINE, where nothing filters",
 		guarantee.UnixConfined:       "MODELLED: pipes",
 		guarantee.OutsideUntouchable: "MODELLED: processes",
 		guarantee.TreeKilled:         "RUN UNDER WINE: jobs, the end of what runs as an account",

@@ -22,6 +22,13 @@ Wall 'fs.write.protected, absent' "mkdir $ws\.mcp.json" { param([switch]$Undo) i
 $before = (icacls $ws) -join "`n"
 if ((Inside 'echo in> made.txt') -ne 0 -or -not (Test-Path "$ws\made.txt")) { $failed += 'the workspace cannot be written' }
 if ((Inside 'curl -s -m 5 http://example.org') -eq 0) { $failed += 'net.offline is not held' }
+# By a list: what is listed through the proxy, and nothing past it.
+function Listed([string]$line) { & $caisson run -w $ws --net allowlist --allow-host example.org:80 -- cmd /d /c $line 2>&1 | Write-Host; return $LASTEXITCODE }
+if ((Listed 'curl -sf -m 20 -o NUL http://example.org') -ne 0) { $failed += 'net.allowlist: what is listed is not reached' }
+if ((Listed 'curl -sf -m 20 -o NUL http://example.com') -eq 0) { $failed += 'net.allowlist is not held' }
+cmd /d /c "curl -sf -m 20 -o NUL --noproxy * http://example.org"
+if ($LASTEXITCODE) { $failed += 'net.allowlist has no control' }
+if ((Listed 'curl -sf -m 5 -o NUL --noproxy * http://example.org') -eq 0) { $failed += 'net.allowlist: the proxy can be passed' }
 if ((Inside "taskkill /f /pid $PID") -eq 0) { $failed += 'proc.outside.untouchable is not held' }
 if ((Inside 'exit 37') -ne 37) { $failed += 'the status is not passed on' }
 # MSYS2 is where runners have it; its pipes and signals are not those of Git Bash.

@@ -129,8 +129,9 @@ func connectsAs(install, account, password string, own int) (Reached, error) {
 	control := []error{dial(loopback(other)), send(other)}
 	if own != 0 {
 		for _, at := range []windows.Sockaddr{loopback(own), otherLoopback(own), newerLoopback(own)} {
-			if s, err := listenAt(at); err == nil { // the control says where nobody listens
+			if s, err := listenAt(at); err == nil { // else the control says where nobody listens
 				defer windows.Closesocket(s)
+				control = append(control, dial(at))
 			}
 		}
 		control = append(control, dial(loopback(own)), dial(otherLoopback(own)), send(own))

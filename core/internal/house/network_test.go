@@ -27,7 +27,7 @@ func TestNetworkTable(t *testing.T) {
 		have[id] = true
 	}
 	function := regexp.MustCompile(`(?m)^func ((?:Test|Fuzz)\w+)\(`)
-	for _, dir := range []string{"core", "cmd", "conformance"} {
+	for _, dir := range []string{"core", "cmd", "conformance", "backends"} {
 		err := filepath.WalkDir(filepath.Join(root, dir), func(name string, _ fs.DirEntry, err error) error {
 			if err != nil || !strings.HasSuffix(name, "_test.go") {
 				return err
