@@ -36,6 +36,9 @@ func caller(how, work, id string, args []string) int {
 		text = w.plain(id, bait{args: args})
 	} else {
 		sb, err := openWithout(policy.Standard(work), how)
+		if how == withoutNamespaces {
+			sb, err = openOn(policy.Standard(work), how)
+		}
 		if err != nil {
 			fmt.Println(err)
 			return 1
@@ -52,11 +55,13 @@ func caller(how, work, id string, args []string) int {
 }
 
 // byCaller does an attack on the process that runs the attacker.
-func byCaller(t *testing.T, a attack) {
+func byCaller(t *testing.T, a attack, backend string) {
 	said, harm := runCaller(t, a, "plain")
 	a.judgeControl(t, said, harm)
-	said, harm = runCaller(t, a, "sandbox")
-	a.judge(t, said, harm)
+	said, harm = runCaller(t, a, backend)
+	w := newWorld(t)
+	w.backend = backend
+	a.judge(t, w.open(), said, harm)
 }
 
 // runCaller runs an attack plainly, in a sandbox, or in one without a wall.

@@ -183,7 +183,7 @@ func hiddenAttacks() []attack {
 			act: func(args []string) error { return tell(args[0]) },
 		},
 		{
-			id: "hidden/size", what: "tell the size of a hidden file", guarantee: guarantee.ReadHidden,
+			id: "hidden/size", what: "tell the size of a hidden file", guarantee: guarantee.ReadHidden, leftOpen: withoutNamespaces,
 			lay: func(w *world) bait {
 				return bait{args: []string{w.write(w.outside+"/hidden/"+token("n"), string(make([]byte, 54321)))}, harm: leaked("54321")}
 			},
