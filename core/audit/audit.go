@@ -89,12 +89,14 @@ type Refusal struct {
 	Unmet   []string `json:"unmet,omitempty"` // guarantees that are needed and out of reach
 }
 
-// Less is what one command may do less than its sandbox.
+// Less is what one command may do less than its sandbox, in the form that its
+// result has, but for paths that are too many to note.
 type Less struct {
-	ReadOnly bool     `json:"read_only,omitempty"`
-	Protect  []string `json:"protect,omitempty"`
-	Hide     []string `json:"hide,omitempty"`
-	More     int      `json:"more,omitempty"` // paths that are not in the lists
+	Guarantees []string `json:"guarantees"` // ids of those that speak of more
+	ReadOnly   []string `json:"read_only"`  // directories
+	Protect    []string `json:"protect"`
+	Hide       []string `json:"hide"`
+	More       int      `json:"more,omitempty"` // paths that are not in the lists
 }
 
 // Result is how it ended.

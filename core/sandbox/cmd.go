@@ -157,7 +157,8 @@ func (c *Cmd) start() error {
 	c.denied = newDenials(c.sandbox.prepared.options.Denied)
 	c.before = c.sandbox.box.Reached()
 	less := c.less(dir)
-	if c.noted, err = c.sandbox.auditor.start(args, auditLess(c.ReadOnly, less)); err != nil {
+	held := lessOf(less)
+	if c.noted, err = c.sandbox.auditor.start(args, held.noted()); err != nil {
 		c.sandbox.leave()
 		return err
 	}
@@ -174,7 +175,7 @@ func (c *Cmd) start() error {
 		return err
 	}
 	c.process = process
-	c.result.Started, c.result.Less = true, lessOf(less)
+	c.result.Started, c.result.Less = true, held
 	c.ended = make(chan struct{})
 	c.watched = make(chan watched, 1)
 	go c.reap()

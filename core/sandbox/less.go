@@ -55,22 +55,26 @@ func (c *Cmd) less(dir string) launch.Less {
 	return l
 }
 
-// auditLess says what a command has less than its sandbox, nil for nothing.
-func auditLess(readOnly bool, l launch.Less) *audit.Less {
-	if !readOnly && len(l.Protect)+len(l.Hide) == 0 {
+// noted is l as audit files have it.
+func (l *Less) noted() *audit.Less {
+	if l == nil {
 		return nil
 	}
-	noted := &audit.Less{ReadOnly: readOnly}
-	for _, list := range []struct{ from, to *[]string }{{&l.Protect, &noted.Protect}, {&l.Hide, &noted.Hide}} {
-		for i, name := range *list.from {
-			if i == maxAudited {
-				noted.More += len(*list.from) - i
-				break
-			}
-			*list.to = append(*list.to, audit.Text(name))
-		}
+	out := &audit.Less{}
+	for _, id := range l.Guarantees {
+		out.Guarantees = append(out.Guarantees, string(id))
 	}
-	return noted
+	some := func(list []string) []string {
+		few := list[:min(len(list), maxAudited)]
+		out.More += len(list) - len(few)
+		texts := make([]string, len(few))
+		for i, name := range few {
+			texts[i] = audit.Text(name)
+		}
+		return texts
+	}
+	out.ReadOnly, out.Protect, out.Hide = some(l.ReadOnly), some(l.Protect), some(l.Hide)
+	return out
 }
 
 // writable lists what the plan mounts for writing, but for temporary

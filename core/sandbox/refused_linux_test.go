@@ -159,10 +159,11 @@ func TestLessIsNoted(t *testing.T) {
 		got = append(got, r.Event+" "+strings.ReplaceAll(string(text), dir, "DIR"))
 	}
 	escaped, _ := json.Marshal(audit.Text(dir + "/secret\x1b[31m"))
-	marked := `{"protect":["DIR/kept"],"hide":[` + strings.ReplaceAll(string(escaped), dir, "DIR") + `]}`
+	readOnly := `{"guarantees":["fs.write.confined"],"read_only":["DIR"],"protect":[],"hide":[]}`
+	marked := `{"guarantees":["fs.write.protected","fs.read.hidden"],"read_only":[],"protect":["DIR/kept"],"hide":[` + strings.ReplaceAll(string(escaped), dir, "DIR") + `]}`
+	missing := `{"guarantees":["fs.read.hidden"],"read_only":[],"protect":[],"hide":["DIR/missing"]}`
 	want := []string{
-		"start null", "end null", `start {"read_only":true}`, `end {"read_only":true}`, "start " + marked, "end " + marked,
-		`start {"hide":["DIR/missing"]}`, `end {"hide":["DIR/missing"]}`,
+		"start null", "end null", "start " + readOnly, "end " + readOnly, "start " + marked, "end " + marked, "start " + missing, "end " + missing,
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
