@@ -86,12 +86,23 @@ func (f *Facts) connects(r *policy.Resolved) bool {
 	return f.copies() || f.answers() && r.Network().Mode != policy.Online
 }
 
+// pairsOnly reports whether commands can make no unix sockets but pairs, which
+// are connected from the beginning: online the kernel connects for them, where
+// nobody can copy their sockets. A policy that gives the guarantee up has sockets,
+// the host's too.
+func (f *Facts) pairsOnly(r *policy.Resolved) bool {
+	return !f.connects(r) && r.Network().Mode == policy.Online && !accepts(r, guarantee.UnixConfined)
+}
+
 // refuseFenced refuses what a policy may say and this backend does not offer.
 func refuseFenced(f Facts, r *policy.Resolved) error {
 	n := r.Network()
-	if len(n.Unix) > 0 && n.Mode != policy.Online && !f.connects(r) {
-		return diag.New(diag.ModeUnsupported, "this kernel has no supervisor that could connect sockets for commands (Linux 5.19), and the policy grants "+diag.Quote(n.Unix[0]),
-			"remove network.unix, or "+f.elsewhere())
+	if len(n.Unix) > 0 && !f.connects(r) && (n.Mode != policy.Online || f.pairsOnly(r)) {
+		why, remedy := "no supervisor can answer calls of commands here (Linux 5.19), so nothing can connect sockets for them", "remove network.unix, or "
+		if n.Mode == policy.Online {
+			why, remedy = "online, sockets must be connected by a supervisor, which cannot copy descriptors of commands here", "use --net offline, or "
+		}
+		return diag.New(diag.ModeUnsupported, why+", and the policy grants "+diag.Quote(n.Unix[0]), remedy+f.elsewhere())
 	}
 	if ports := slices.Concat(n.Loopback, n.Publish); len(ports) > 0 && n.Mode != policy.Online {
 		return diag.New(diag.ModeUnsupported, fmt.Sprintf("without namespaces there is no network at all offline, so port %d of it cannot be joined to the host's", ports[0]),
@@ -146,7 +157,7 @@ func fenceFilter(f Facts, r *policy.Resolved) plan.Seccomp {
 	connects := f.connects(r)
 	o := filterOptions{Broker: connects, Fence: &fenceOptions{
 		Offline: offline, Metadata: f.answers(), Truncate: f.Landlock < 3,
-		Connect: !connects && offline, Makes: connects && !f.copies(), Watch: f.copies(),
+		Connect: !connects && offline, Makes: connects && !f.copies(), Pairs: f.pairsOnly(r), Watch: f.copies(),
 	}}
 	return filter(o)
 }

@@ -105,8 +105,8 @@ func fenceLost(f Facts, r *policy.Resolved) map[guarantee.ID]obstacle {
 	lost := map[guarantee.ID]obstacle{}
 	if r.Network().Mode == policy.Online {
 		lost[guarantee.NetOffline] = obstacle{"the policy asks for the host's network", "use --net offline"}
-		if !f.connects(r) {
-			lost[guarantee.UnixConfined] = obstacle{"online, sockets must be connected by a supervisor, which cannot copy descriptors of commands here", f.elsewhere()}
+		if !f.connects(r) && !f.pairsOnly(r) {
+			lost[guarantee.UnixConfined] = obstacle{"the policy gives it up for programs that need unix sockets", ""}
 		}
 	}
 	if shared := sharedTemp(f, r); shared != "" {
@@ -207,6 +207,11 @@ func fenceNotes(f Facts, r *policy.Resolved, served []mount) []diag.Diagnostic {
 		list = append(list, diag.Diagnostic{Code: diag.NoLoopback,
 			Message: "without namespaces there is no loopback: programs inside cannot make sockets of the internet, servers neither",
 			Remedy:  "--net online gives the host's network, its loopback too; or " + f.elsewhere()})
+	}
+	if f.pairsOnly(r) {
+		list = append(list, diag.Diagnostic{Code: diag.NoUnixSockets,
+			Message: "online, programs inside can make no unix sockets but pairs: those of the host could not be kept apart here",
+			Remedy:  "--net offline has them; --allow-weaker " + string(guarantee.UnixConfined) + " too, with the host's; or " + f.elsewhere()})
 	}
 	return list
 }

@@ -70,6 +70,7 @@ func TestGoldenFencedPlans(t *testing.T) {
 		{"fence-old-kernel", old, checkout("/home/u/ws"), nil},
 		{"fence-no-notify", blind, checkout("/home/u/ws"), nil},
 		{"fence-online", fenceFactsOf(userFacts()), checkout("/home/u/ws"), func(p *policyText) { p.Network = policy.Network{Mode: policy.Online} }},
+		{"fence-container-online", containerFacts(), []policy.Rule{root("/w")}, func(p *policyText) { p.Network = policy.Network{Mode: policy.Online} }},
 		{"fence-tmp-dir", fenceFactsOf(userFacts()), []policy.Rule{root("/home/u/ws"), root("/tmp/scratch")}, func(p *policyText) { p.Tmp = "/tmp/scratch" }},
 		{"fence-read-only", fenceFactsOf(userFacts()), secrets[:3], nil},
 		{"fence-limits", withGroup(fenceFactsOf(userFacts())), []policy.Rule{root("/home/u/ws")}, limited},
@@ -143,7 +144,11 @@ func TestFenceClaims(t *testing.T) {
 			[]guarantee.ID{guarantee.OutsideUntouchable, guarantee.TreeKilled}, "ABI 6"},
 		{"a container", checked(containerFacts(), nil, root("/w")), []guarantee.ID{guarantee.DeviceDenied}, "root owns the device nodes"},
 		{"online", checked(keyless, online, root("/home/u/ws")), []guarantee.ID{guarantee.NetOffline}, "the host's network"},
-		{"online in a container", checked(containerFacts(), online, root("/w")), []guarantee.ID{guarantee.DeviceDenied, guarantee.NetOffline, guarantee.UnixConfined}, ""},
+		{"online in a container", checked(containerFacts(), online, root("/w")), []guarantee.ID{guarantee.DeviceDenied, guarantee.NetOffline}, ""},
+		{"online in a container, with unix sockets", checked(containerFacts(), func(p *policyText) {
+			online(p)
+			p.AllowWeaker = []guarantee.ID{guarantee.UnixConfined}
+		}, root("/w")), []guarantee.ID{guarantee.DeviceDenied, guarantee.NetOffline, guarantee.UnixConfined}, ""},
 		{"a shared /tmp", checked(keyless, nil, root("/tmp")), []guarantee.ID{guarantee.TmpPrivate}, "/tmp"},
 		{"limits", checked(withGroup(keyless), limited, root("/w")), nil, ""},
 		{"limits without a group", checked(keyless, limited, root("/w")), []guarantee.ID{guarantee.LimitMemory, guarantee.LimitProcesses}, "control group"},
@@ -204,6 +209,14 @@ func TestFenceRefuses(t *testing.T) {
 	old.Notify = false
 	if _, err := compileFence(old, resolved(t, socket, root("/home/u/ws"))); err == nil || !strings.Contains(err.Error(), "/home/u/agent") {
 		t.Errorf("a socket that nobody can connect is not refused: %v", err)
+	}
+	online := func(p *policyText) { socket(p); p.Network.Mode = policy.Online }
+	if _, err := compileFence(containerFacts(), resolved(t, online, root("/home/u/ws"))); err == nil || !strings.Contains(err.Error(), "online") {
+		t.Errorf("a socket that nobody can connect online is not refused: %v", err)
+	}
+	given := func(p *policyText) { online(p); p.AllowWeaker = []guarantee.ID{guarantee.UnixConfined} }
+	if _, err := compileFence(containerFacts(), resolved(t, given, root("/home/u/ws"))); err != nil {
+		t.Error(err)
 	}
 	for _, f := range []Facts{fenceFactsOf(userFacts()), containerFacts()} { // the controls
 		if _, err := compileFence(f, resolved(t, socket, root("/home/u/ws"))); err != nil {

@@ -29,9 +29,14 @@ type filterOptions struct {
 func Filter(answered bool) plan.Seccomp {
 	s := filter(filterOptions{Broker: answered})
 	if !answered {
-		s.Rules = slices.Insert(s.Rules, 0, errno("EACCES", "a socket of the host cannot be told from one of the sandbox", calls("socket"), is(0, 1)))
+		s.Rules = slices.Insert(s.Rules, 0, pairsOnly())
 	}
 	return s
+}
+
+// pairsOnly leaves of unix sockets pairs, which are connected.
+func pairsOnly() plan.SeccompRule {
+	return errno("EACCES", "a socket of the host cannot be told from one of the sandbox", calls("socket"), is(0, 1))
 }
 
 // filter returns the system call rules of a sandbox. An errno is chosen by what

@@ -15,6 +15,7 @@ type fenceOptions struct {
 	Truncate bool // Landlock does not cover truncating
 	Connect  bool // no socket can be connected
 	Makes    bool // the supervisor makes the unix sockets
+	Pairs    bool // there are no unix sockets but pairs
 	Watch    bool // the supervisor answers calls that watch files
 }
 
@@ -56,6 +57,9 @@ func fenceRules(o fenceOptions) []plan.SeccompRule {
 	}
 	if o.Connect {
 		rules = append(rules, errno("EACCES", "whoever listens cannot be told apart here", calls("connect")))
+	}
+	if o.Pairs {
+		rules = append(rules, pairsOnly())
 	}
 	if o.Makes {
 		rules = append(rules,

@@ -85,6 +85,7 @@ func TestFilterVerdicts(t *testing.T) {
 	const garbage = 0xabadcafe << 32
 	type args = [6]uint64
 	strong, shared := filterOptions{}, filterOptions{Broker: true, Fence: &fenceOptions{Offline: true, Metadata: true, Truncate: true, Watch: true}}
+	pairs := filterOptions{Fence: &fenceOptions{Metadata: true, Pairs: true}}
 	making := filterOptions{Broker: true, Fence: &fenceOptions{Offline: true, Metadata: true, Makes: true}}
 	for _, test := range []struct {
 		call string
@@ -194,6 +195,12 @@ func TestFilterVerdicts(t *testing.T) {
 		{"socket", args{1, 2, 0}, "EPROTONOSUPPORT", making},
 		{"socket", args{2, 1, 0}, "EAFNOSUPPORT", making},
 		{"socketpair", args{1, 1, 0}, "allow", making},
+		{"socket", args{1, 1, 0}, "EACCES", pairs},
+		{"socket", args{garbage | 1, 0x80805, 0}, "EACCES", pairs},
+		{"socket", args{2, 1, 0}, "allow", pairs},
+		{"socketpair", args{1, 1, 0}, "allow", pairs},
+		{"socketpair", args{1, 2, 0}, "EPROTONOSUPPORT", pairs},
+		{"connect", args{}, "allow", pairs},
 		{"bind", args{}, "notify", making},
 		{"listen", args{}, "notify", making},
 		{"accept4", args{}, "allow", making},

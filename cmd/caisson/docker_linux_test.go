@@ -4,6 +4,7 @@ package main
 
 import (
 	"encoding/json"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -149,6 +150,62 @@ func TestSocketsInDocker(t *testing.T) {
 			}
 			if !c.conforms(t, "linux/landlock", "^(work-21|unix-.*)$") {
 				t.Error("sockets inside are not connected, or sockets of the host are")
+			}
+		})
+	}
+}
+
+// TestSocketsInDockerOnline: online, where the kernel connects for commands, they
+// have no socket that could reach one of the host's, but where the policy gives
+// that up; the network they have.
+func TestSocketsInDockerOnline(t *testing.T) {
+	t.Parallel()
+	const python = "/usr/bin/python3" // which every user may execute
+	if _, err := os.Stat(python); err != nil {
+		t.Skip("python3 is not installed")
+	}
+	const script = `
+import socket, sys
+l = socket.create_server(("127.0.0.1", 0)); socket.create_connection(l.getsockname())
+a, b = socket.socketpair()
+for path in sys.argv[1:]:
+    try:
+        a.connect(path)
+    except OSError:
+        pass
+    socket.socket(socket.AF_UNIX).connect(path)
+`
+	for name, user := range containerUsers() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := newContainer(t, user)
+			host := filepath.Join(c.dir, "ws", "host")
+			l, err := net.Listen("unix", host)
+			if err == nil {
+				err = os.Chmod(host, 0o777)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer l.Close()
+			run := func(given []string, args ...string) (int, string) {
+				argv := []string{"run", "--backend", "linux/landlock", "--net", "online"}
+				for _, id := range append([]string{"fs.write.protected", "fs.device.denied", "ipc.confined"}, given...) {
+					argv = append(argv, "--allow-weaker", id)
+				}
+				code, _, said := c.caisson(t, true, append(append(argv, "--", python, "-c", script), args...)...)
+				return code, said
+			}
+			if code, said := run(nil); code == 125 {
+				t.Skipf("this host has no Landlock that does: %s", said)
+			} else if code != 0 {
+				t.Errorf("the network cannot be used: status %d; %s", code, said)
+			}
+			if code, said := run(nil, host); code == 0 || !strings.Contains(said, "PermissionError") {
+				t.Errorf("a socket of the host is reached: status %d; %s", code, said)
+			}
+			if code, said := run([]string{"net.unix.confined"}, host); code != 0 { // the control
+				t.Errorf("given up, it is not reached: status %d; %s", code, said)
 			}
 		})
 	}

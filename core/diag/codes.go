@@ -46,6 +46,7 @@ const (
 	WorkspaceSubdir   Code = "workspace-subdirectory"
 	NetworkFS         Code = "network-file-system"
 	NoLoopback        Code = "no-loopback"
+	NoUnixSockets     Code = "no-unix-sockets"
 	Quarantined       Code = "quarantined"
 	CheckedOut        Code = "checked-out"
 	ProtectedChanged  Code = "protected-changed"
@@ -111,6 +112,7 @@ func Codes() []CodeInfo {
 		{WorkspaceSubdir, false, "the workspace is a directory inside a repository, not the repository"},
 		{NetworkFS, false, "a readable file system is itself on the network or served by a user process"},
 		{NoLoopback, false, "the sandbox is offline and has no loopback of its own, so no servers can run in it"},
+		{NoUnixSockets, false, "commands can make no unix sockets but pairs, since those of the host could not be kept apart"},
 		{Quarantined, false, "a file that runs code later outside appeared and was moved away: to caisson's state, or beside its place if that is another file system"},
 		{CheckedOut, false, "a file that runs code later outside appeared as a commit from before the run holds it, and stays"},
 		{ProtectedChanged, false, "a protected path was changed by a process outside during the run"},
