@@ -10,9 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -155,32 +153,6 @@ func status(err error) int {
 		return 1
 	}
 	return 0
-}
-
-// TestAsOrdinaryUser runs all other tests without privileges.
-func TestAsOrdinaryUser(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("the other tests run as an ordinary user already")
-	}
-	t.Parallel()
-	dir := filepath.Join(here.base, "ordinary")
-	if err := os.Mkdir(dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Chown(dir, ordinary, ordinary); err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command(here.binary, "-test.v="+strconv.FormatBool(testing.Verbose()), "-test.short="+strconv.FormatBool(testing.Short()), "-test.skip=^TestAsOrdinaryUser$")
-	cmd.Env = []string{"HOME=" + dir, "PATH=" + os.Getenv("PATH"), "TMPDIR=" + dir, baseVariable + "=" + dir}
-	cmd.Dir = dir
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: ordinary, Gid: ordinary}}
-	out, err := cmd.CombinedOutput()
-	text := "as an ordinary user:\n" + strings.ReplaceAll(strings.TrimSpace(string(out)), "\n", "\n| ")
-	if err != nil {
-		t.Errorf("%v\n%s", err, text)
-	} else {
-		t.Log(text)
-	}
 }
 
 func copyFile(to, from string, mode os.FileMode) error {
