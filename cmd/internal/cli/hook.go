@@ -65,8 +65,12 @@ func (p *program) hookOf(h agentHook) *cobra.Command {
 	return group(h.name, "The hook of "+h.name, print, run)
 }
 
-// printHook prints the agent's file. Agents run a command all the same where its
-// hook fails with any status but 2, as where caisson is not there any more.
+// guard stands after the command of a hook. Agents run a command all the same where
+// its hook fails with any status but 2, as where caisson is not there any more, and
+// Codex also with that status where nothing says why.
+const guard = ` || { echo 'the hook of caisson failed, nothing was run' >&2; exit 2; }`
+
+// printHook prints the agent's file.
 func (p *program) printHook(h agentHook, ask bool) error {
 	self, err := os.Executable()
 	if err != nil {
@@ -79,11 +83,13 @@ func (p *program) printHook(h agentHook, ask bool) error {
 	} else if h.asks {
 		approval += "; print --ask prints what has the agent ask"
 	}
-	command, err := json.Marshal(line + " || exit 2")
-	if err != nil {
+	var command strings.Builder
+	text := json.NewEncoder(&command)
+	text.SetEscapeHTML(false) // a person reads it
+	if err := text.Encode(line + guard); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(p.stdout, h.snippet, command)
+	_, err = fmt.Fprintf(p.stdout, h.snippet, strings.TrimSpace(command.String()))
 	p.say("put this into " + h.file + "; " + approval)
 	for _, note := range h.notes {
 		p.say(note)
