@@ -88,6 +88,11 @@ func (r *reader) lose(n *strict.Node, why string) {
 	r.Lost = append(r.Lost, Lost{r.at(n), diag.Escape(n.Key()), why})
 }
 
+// loseItem lists one of the strings of a list.
+func (r *reader) loseItem(n *strict.Node, why string) {
+	r.Lost = append(r.Lost, Lost{r.at(n), diag.Escape(n.Key()) + " " + diag.Quote(n.Text), why})
+}
+
 // set adds a value. One that no policy may have is listed.
 func (r *reader) set(n *strict.Node, setting, value string) {
 	if !diag.Plain(value) {
@@ -125,6 +130,31 @@ func each(n *strict.Node, f func(*strict.Node)) error {
 	return nil
 }
 
+// items calls f with each item of a list.
+func items(n *strict.Node, f func(*strict.Node) error) error {
+	if n.Kind != strict.List {
+		return n.Refuse("must be a list, not "+n.Kind.String(), "")
+	}
+	for _, item := range n.List {
+		if err := f(item); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// member is a string of a table, which must be there.
+func member(n *strict.Node, key string) (*strict.Node, error) {
+	if n.Kind != strict.Map {
+		return nil, n.Refuse("must be a table, not "+n.Kind.String(), "")
+	}
+	m := n.Member(key)
+	if m == nil || m.Kind != strict.String {
+		return nil, n.Refuse("must have a string "+key, "")
+	}
+	return m, nil
+}
+
 // members calls the function of each member of a table, or other.
 func members(n *strict.Node, known map[string]func(*strict.Node) error, other func(*strict.Node) error) error {
 	if n.Kind != strict.Map {
@@ -158,9 +188,37 @@ func boolean(f func(n *strict.Node, on bool)) func(*strict.Node) error {
 	}
 }
 
+// weakened lists a switch that is on.
+func (r *reader) weakened(why string) func(*strict.Node) error {
+	return boolean(func(n *strict.Node, on bool) {
+		if on {
+			r.lose(n, why)
+		}
+	})
+}
+
 // path adds a path to a setting. Patterns have no equivalent.
 func (r *reader) path(setting string) func(*strict.Node) {
 	return func(n *strict.Node) { r.setPath(n, setting, n.Text) }
+}
+
+// paths adds a list of paths, some of them as tables that say of a path that it is
+// no pattern.
+func (r *reader) paths(setting string) func(*strict.Node) error {
+	return func(n *strict.Node) error {
+		return items(n, func(n *strict.Node) error {
+			if n.Kind == strict.String {
+				r.setPath(n, setting, n.Text)
+				return nil
+			}
+			path, err := member(n, "path")
+			if err != nil {
+				return err
+			}
+			r.set(path, setting, path.Text)
+			return nil
+		})
+	}
 }
 
 func (r *reader) setPath(n *strict.Node, setting, path string) {
@@ -169,9 +227,11 @@ func (r *reader) setPath(n *strict.Node, setting, path string) {
 	}
 	switch {
 	case strings.ContainsAny(path, "*?[]{}"):
-		r.lose(n, "a policy has no patterns: name the file or its directory")
+		r.loseItem(n, "a policy has no patterns: name the file or its directory")
 	case setting == "files.write" && (path == "." || path == "./" || path == ""):
 		// the workspace is written in any case
+	case setting == "files.write" && slices.Contains([]string{"/tmp", "/var/tmp", "/private/tmp"}, strings.TrimSuffix(path, "/")):
+		r.loseItem(n, whyTemporary)
 	default:
 		r.set(n, setting, path)
 	}
@@ -199,6 +259,8 @@ func (v Value) Mark() string {
 	switch {
 	case v.Setting == "network.mode" && v.Value == string(policy.Online):
 		return "ONLINE: what commands can read they can send to anybody, and servers of this host are reached"
+	case v.Setting == "env.inherit" && v.Value == "all":
+		return "SECRETS: variables that look like secrets are passed to commands too"
 	case !ok:
 		return ""
 	}

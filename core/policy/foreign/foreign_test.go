@@ -4,7 +4,10 @@ package foreign
 
 import (
 	"errors"
+	"flag"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -12,6 +15,8 @@ import (
 	"github.com/caisson-sandbox/caisson/core/diag"
 	"github.com/caisson-sandbox/caisson/core/policy"
 )
+
+var update = flag.Bool("update", false, "write the golden files")
 
 const srtFile = `{
   "network": {
@@ -115,6 +120,34 @@ func TestRead(t *testing.T) {
 	}
 }
 
+// TestGolden: settings that the tools themselves have read, see conformance/agents,
+// come to a policy that is one.
+func TestGolden(t *testing.T) {
+	t.Parallel()
+	for tool, name := range map[string]string{"srt": "srt.json", "claude": "claude.json", "codex": "codex.toml"} {
+		text, err := os.ReadFile(filepath.Join("testdata", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := Read(tool, name, text)
+		if err != nil {
+			t.Fatal(tool, err)
+		}
+		if _, err := policy.Decode("made", []byte(got.TOML())); err != nil {
+			t.Errorf("%s: %v", tool, err)
+		}
+		golden := filepath.Join("testdata", tool+".golden.toml")
+		if *update {
+			if err := os.WriteFile(golden, []byte(got.TOML()), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if want, err := os.ReadFile(golden); err != nil || string(want) != got.TOML() {
+			t.Errorf("%s: %v, it differs from %s:\n%s", tool, err, golden, got.TOML())
+		}
+	}
+}
+
 // TestMarked: what the settings of a checkout could open stands behind a mark, and
 // what is met every day does not.
 func TestMarked(t *testing.T) {
@@ -159,6 +192,9 @@ func TestReadRefuses(t *testing.T) {
 		{"codex", "sandbox_mode = 1", "must be a string"},
 		{"codex", "a = 1\na = 2", "f:2:"},
 		{"codex", "shell_environment_policy.set.X = 1", "must be a string"},
+		{"srt", "{\"filesystem\": {\"denyRead\": [{\"literal\": true}]}}", "must have a string path"},
+		{"srt", "{\"filesystem\": {\"denyRead\": [1]}}", "must be a table, not"},
+		{"srt", "{\"credentials\": {\"files\": [{\"path\": \"/k\"}]}}", "must have a string mode"},
 		{"vim", "{}", "known are: srt, claude, codex"},
 	} {
 		_, err := Read(c.tool, "f", []byte(c.text))

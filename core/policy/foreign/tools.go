@@ -11,12 +11,17 @@ import (
 
 // The reasons that several keys share.
 const (
-	whyUnknown  = "caisson does not know this key"
-	whyOther    = "not about what commands may do"
-	whyProxy    = "caisson's proxy is inside the sandbox and chooses its port"
-	whyWeaker   = "nothing is weakened unasked: accept the loss of a guarantee by its name, with allow-weaker"
-	whyNeverAsk = "caisson never asks: a command is denied, and allowed by a person before the next run"
-	whyCommand  = "a command's words decide nothing: what it may touch does"
+	whyUnknown   = "caisson does not know this key"
+	whyOther     = "not about what commands may do"
+	whyProxy     = "caisson's proxy is inside the sandbox and chooses its port"
+	whyWeaker    = "nothing is weakened unasked: accept the loss of a guarantee by its name, with allow-weaker"
+	whyNeverAsk  = "caisson never asks: a command is denied, and allowed by a person before the next run"
+	whyProxied   = "caisson's proxy decides by host and port, and looks into no request"
+	whyManaged   = "the system's policy pins settings with final"
+	whyMach      = "services of macOS are not named in a policy"
+	whySecrets   = "variables that look like secrets are dropped, others are passed"
+	whyTemporary = "commands have a private temporary directory in any case"
+	whyCommand   = "a command's words decide nothing: what it may touch does"
 )
 
 // srt reads the settings of the sandbox runtime, as its README has them.
@@ -31,43 +36,75 @@ func (r *reader) sandboxed() map[string]func(*strict.Node) error {
 	list := func(f func(*strict.Node)) func(*strict.Node) error {
 		return func(n *strict.Node) error { return each(n, f) }
 	}
-	return map[string]func(*strict.Node) error{
-		"network": func(n *strict.Node) error {
-			return members(n, map[string]func(*strict.Node) error{
-				"allowedDomains": list(r.host("network.allow")), "deniedDomains": list(r.host("network.deny")),
-				"allowUnixSockets": list(r.path("network.unix")),
-				"allowAllUnixSockets": boolean(func(n *strict.Node, on bool) {
-					if on {
-						r.lose(n, "name each socket in network.unix")
-					}
-				}),
-				"allowLocalBinding": boolean(func(n *strict.Node, on bool) {
-					if on {
-						r.lose(n, "servers inside have a loopback of their own; network.publish shows one port outside, network.loopback the other way")
-					}
-				}),
-				"httpProxyPort": r.lost(whyProxy), "socksProxyPort": r.lost(whyProxy),
-				"allowManagedDomainsOnly": r.lost("the system's policy pins settings with final"),
-			}, r.lost(whyUnknown))
-		},
-		"filesystem": func(n *strict.Node) error {
-			return members(n, map[string]func(*strict.Node) error{
-				"denyRead": list(r.path("files.hide")), "allowRead": list(r.path("files.show")),
-				"allowWrite": list(r.path("files.write")), "denyWrite": list(r.path("files.protect")),
-				"allowGitConfig": boolean(func(n *strict.Node, on bool) {
-					if on {
-						r.set(n, "files.unprotect", ".git/config")
-					}
-				}),
-			}, r.lost(whyUnknown))
-		},
+	network := map[string]func(*strict.Node) error{
+		"allowedDomains": list(r.host("network.allow")), "deniedDomains": list(r.host("network.deny")),
+		"deniedResolvedAddresses": list(r.host("network.deny")),
+		"deniedDomainReasons":     r.lost(whyOther),
+		"strictAllowlist":         r.lost(whyNeverAsk),
+		"allowUnixSockets":        list(r.path("network.unix")),
+		"allowAllUnixSockets":     r.weakened("name each socket in network.unix"),
+		"allowLocalBinding": r.weakened("servers inside have a loopback of their own; network.publish shows one port outside, " +
+			"network.loopback the other way"),
+		"allowMachLookup": r.lost(whyMach),
+		"httpProxyPort":   r.lost(whyProxy), "socksProxyPort": r.lost(whyProxy),
+		"parentProxy":             r.lost("the proxy that the environment names is used, as HTTPS_PROXY and NO_PROXY"),
+		"allowManagedDomainsOnly": r.lost(whyManaged),
+	}
+	for _, key := range []string{"mitmProxy", "filterRequest", "allowPlaintextHeaderSet", "stripResponseHeaders", "refuseOpaqueTunnels",
+		"requireHostMatch", "ambiguousRequestTarget", "tlsTerminate"} {
+		network[key] = r.lost(whyProxied)
+	}
+	files := map[string]func(*strict.Node) error{
+		"denyRead": r.paths("files.hide"), "allowRead": r.paths("files.show"),
+		"allowWrite": r.paths("files.write"), "denyWrite": r.paths("files.protect"),
+		"allowGitConfig": boolean(func(n *strict.Node, on bool) {
+			if on {
+				r.set(n, "files.unprotect", ".git/config")
+			}
+		}),
+		"disabled":                  r.weakened(whyWeaker),
+		"allowManagedReadPathsOnly": r.lost(whyManaged),
+	}
+	known := map[string]func(*strict.Node) error{
+		"network":                      func(n *strict.Node) error { return members(n, network, r.lost(whyUnknown)) },
+		"filesystem":                   func(n *strict.Node) error { return members(n, files, r.lost(whyUnknown)) },
+		"credentials":                  r.credentials,
 		"ignoreViolations":             r.lost("denials are reported as they are"),
-		"enableWeakerNestedSandbox":    r.lost(whyWeaker),
-		"enableWeakerNetworkIsolation": r.lost(whyWeaker),
+		"enableWeakerNestedSandbox":    r.weakened(whyWeaker),
+		"enableWeakerNetworkIsolation": r.weakened(whyWeaker),
+		"allowNestedUserNamespaces":    r.weakened(whyWeaker),
+		"allowAppleEvents":             r.weakened(whyMach),
 		"allowPty":                     r.lost("commands have a terminal in any case"),
-		"ripgrep":                      r.lost(whyOther),
 		"mandatoryDenySearchDepth":     r.lost("protected names are found by the policy's named sets"),
 	}
+	for _, key := range []string{"ripgrep", "seccomp", "bwrapPath", "socatPath", "javaAgentJarPath", "windows", "git"} {
+		known[key] = r.lost(whyOther)
+	}
+	return known
+}
+
+// credentials are files, which are hidden, and variables.
+func (r *reader) credentials(n *strict.Node) error {
+	return members(n, map[string]func(*strict.Node) error{
+		"files": func(n *strict.Node) error {
+			return items(n, func(n *strict.Node) error {
+				path, err := member(n, "path")
+				if err != nil {
+					return err
+				}
+				mode, err := member(n, "mode")
+				if err != nil {
+					return err
+				}
+				if mode.Text != "deny" {
+					r.lose(mode, "the file is hidden as a whole")
+				}
+				r.setPath(path, "files.hide", path.Text)
+				return nil
+			})
+		},
+		"envVars": r.lost(whySecrets),
+	}, r.lost(whyProxied))
 }
 
 // claude reads settings.json of Claude Code.
@@ -104,7 +141,7 @@ func (r *reader) claudePermissions(n *strict.Node) error {
 		if domain, ok := strings.CutPrefix(what, "domain:"); ok {
 			r.setHost(n, setting, domain)
 		} else {
-			r.lose(n, "no host is named")
+			r.loseItem(n, "no host is named")
 		}
 	}
 	return members(n, map[string]func(*strict.Node) error{
@@ -115,9 +152,9 @@ func (r *reader) claudePermissions(n *strict.Node) error {
 			case "WebFetch":
 				host(n, "network.allow", what)
 			case "Read":
-				r.lose(n, "what is not hidden can be read; files.show opens what is")
+				r.loseItem(n, "what is not hidden can be read; files.show opens what is")
 			default:
-				r.lose(n, whyCommand)
+				r.loseItem(n, whyCommand)
 			}
 		}),
 		"deny": rules(func(n *strict.Node, tool, what string) {
@@ -129,7 +166,7 @@ func (r *reader) claudePermissions(n *strict.Node) error {
 			case "WebFetch":
 				host(n, "network.deny", what)
 			default:
-				r.lose(n, whyCommand)
+				r.loseItem(n, whyCommand)
 			}
 		}),
 		"ask":                          r.lost(whyNeverAsk),
@@ -140,11 +177,14 @@ func (r *reader) claudePermissions(n *strict.Node) error {
 }
 
 // rulePath adds the path of a rule: "//" begins an absolute one, "/" one of the
-// project.
+// project. A name alone means all files of that name, as in a .gitignore.
 func (r *reader) rulePath(n *strict.Node, setting, path string) {
+	if path != "" && !strings.ContainsAny(path, "/~*?[]{}") {
+		r.loseItem(n, "this names the one at the top of the project alone: name those further down")
+	}
 	switch {
 	case path == "":
-		r.lose(n, "no path is named")
+		r.loseItem(n, "no path is named")
 	case strings.HasPrefix(path, "//"):
 		r.setPath(n, setting, path[1:])
 	default:
@@ -169,7 +209,7 @@ func (r *reader) codex(top *strict.Node) error {
 			return nil
 		},
 		"sandbox_workspace_write": func(n *strict.Node) error {
-			tmp := r.lost("commands have a private temporary directory in any case")
+			tmp := r.lost(whyTemporary)
 			return members(n, map[string]func(*strict.Node) error{
 				"writable_roots": func(n *strict.Node) error { return each(n, r.path("files.write")) },
 				"network_access": boolean(func(n *strict.Node, on bool) {
