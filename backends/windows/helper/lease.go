@@ -14,7 +14,53 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/caisson-sandbox/caisson/core/diag"
 )
+
+// held is an account that this sandbox alone holds.
+type held struct {
+	name   string
+	port   int // that the account's filters leave, 0 for none
+	unlock func() error
+}
+
+// errHeld says that a lock is somebody's.
+var errHeld = errors.New("another process holds the lock")
+
+// choose takes the first account of a pool that nobody holds, beginning with the
+// preferred one. lock holds an account, or fails with errHeld. An account whose
+// port is not free is passed over: its commands would reach a stranger.
+func choose(o Options, pool, preferred string, lock func(name string) (unlock func() error, err error), free func(port int) bool) (held, error) {
+	names, taken := o.Accounts(pool), 0
+	for _, name := range Preferred(names, preferred) {
+		h := held{name: name, port: o.Port(name)}
+		var err error
+		if h.unlock, err = lock(name); errors.Is(err, errHeld) {
+			continue
+		} else if err != nil {
+			return held{}, fmt.Errorf("lock the account %s: %w", name, err)
+		}
+		if h.port == 0 || free(h.port) {
+			return h, nil
+		}
+		taken = h.port
+		if err := h.unlock(); err != nil {
+			return held{}, err
+		}
+	}
+	if taken != 0 {
+		return held{}, portTaken(taken)
+	}
+	return held{}, diag.New(diag.LaunchFailed, fmt.Sprintf("all %d %s sandbox accounts are in use", len(names), pool),
+		"wait until another sandbox ends, or run caisson setup install with a larger pool")
+}
+
+// portTaken refuses a sandbox whose account could reach nobody but a stranger.
+func portTaken(port int) error {
+	return diag.New(diag.LaunchFailed, fmt.Sprintf("another program has port %d of 127.0.0.1, at which the sandbox's proxy is to listen", port),
+		fmt.Sprintf("find it with netstat -ano | findstr :%d and end it, or run caisson setup install with more accounts (--proxy)", port))
+}
 
 // Preferred gives the accounts of a pool with the one that is preferred first.
 func Preferred(names []string, preferred string) []string {

@@ -4,7 +4,6 @@ package helper
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -14,16 +13,20 @@ import (
 	"github.com/caisson-sandbox/caisson/core/plan"
 )
 
-// lease is an account that this sandbox alone holds.
+// lease is an account that this sandbox holds, with what it takes to log on.
 type lease struct {
-	name, sid string
-	password  string
-	port      int // that the account's filters leave, 0 for none
-	unlock    func() error
+	held
+	sid, password string
+}
+
+// release gives the account back.
+func (l *lease) release() error {
+	l.password = ""
+	return l.unlock()
 }
 
 // takeLease takes a free account of the pool: the one that last served this
-// workspace, if it is free. One whose port somebody has is not.
+// workspace, if it is free.
 func takeLease(state string, w *plan.Windows) (*lease, error) {
 	log, err := Machine{}.Log(w.Install)
 	if err != nil {
@@ -33,42 +36,21 @@ func takeLease(state string, w *plan.Windows) (*lease, error) {
 	if err != nil {
 		return nil, err
 	}
-	names, taken := options.Accounts(w.Account.Pool), 0
 	dir := filepath.Join(state, "windows")
-	for _, name := range Preferred(names, readSticky(dir, w.Account.Sticky)) {
-		l := &lease{name: name, port: options.Port(name)}
-		if l.unlock, err = lockFile(filepath.Join(dir, name+".lock"), false); errors.Is(err, errHeld) {
-			continue
-		} else if err != nil {
-			return nil, fmt.Errorf("lock the account %s: %w", name, err)
-		}
-		if l.port != 0 && !portFree(l.port) {
-			taken = l.port
-			if err := l.release(); err != nil {
-				return nil, err
-			}
-			continue
-		}
-		if err := l.fill(state, w.Install); err != nil {
-			return nil, errors.Join(err, l.release())
-		}
-		unlock, err := exclude(dir)()
-		if err == nil {
-			err = errors.Join(writeSticky(dir, w.Account.Sticky, name), unlock())
-		}
-		return l, err
+	h, err := choose(options, w.Account.Pool, readSticky(dir, w.Account.Sticky),
+		func(name string) (func() error, error) { return lockFile(filepath.Join(dir, name+".lock"), false) }, portFree)
+	if err != nil {
+		return nil, err
 	}
-	if taken != 0 {
-		return nil, portTaken(taken)
+	l := &lease{held: h}
+	if err := l.fill(state, w.Install); err != nil {
+		return nil, errors.Join(err, l.release())
 	}
-	return nil, diag.New(diag.LaunchFailed, fmt.Sprintf("all %d %s sandbox accounts are in use", len(names), w.Account.Pool),
-		"wait until another sandbox ends, or run caisson setup install with a larger pool")
-}
-
-// portTaken refuses a sandbox whose account could reach nobody but a stranger.
-func portTaken(port int) error {
-	return diag.New(diag.LaunchFailed, fmt.Sprintf("another program has port %d of 127.0.0.1, at which the sandbox's proxy is to listen", port),
-		fmt.Sprintf("find it with netstat -ano | findstr :%d and end it, or run caisson setup install with more accounts (--proxy)", port))
+	unlock, err := exclude(dir)()
+	if err == nil {
+		err = errors.Join(writeSticky(dir, w.Account.Sticky, l.name), unlock())
+	}
+	return l, err
 }
 
 // fill finds the account's SID and unseals its password.
@@ -82,12 +64,6 @@ func (l *lease) fill(state, install string) error {
 		return diag.New(diag.LaunchFailed, err.Error(), "run caisson setup status --repair as the user who ran setup")
 	}
 	return nil
-}
-
-// release gives the account back.
-func (l *lease) release() error {
-	l.password = ""
-	return l.unlock()
 }
 
 // stickyFile remembers which account served a workspace last, a line each:

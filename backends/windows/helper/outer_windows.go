@@ -129,10 +129,7 @@ func (o *outer) network(w *plan.Windows, bind binding) (a plan.Attested, err err
 	case err != nil:
 		return a, err
 	}
-	a.Filters = Standing(installed.Bind(w.WFP, o.lease.port), have, bind["{account}"])
-	if len(have) > len(w.WFP) {
-		a.Filters = len(have)
-	}
+	a.Filters = standing(installed.Bind(w.WFP, o.lease.port), have, bind["{account}"])
 	got, err := connectsAs(w.Install, o.lease.name, o.lease.password, o.lease.port)
 	a.Connects, a.Reaches = got.More, got.Port
 	return a, err
@@ -203,8 +200,6 @@ func (o *outer) Close() error {
 func exclude(dir string) func() (func() error, error) {
 	return func() (func() error, error) { return lockFile(filepath.Join(dir, "lock"), true) }
 }
-
-var errHeld = errors.New("another process holds the lock")
 
 // lockFile locks a file for this process alone. Where it is held, it waits or
 // fails with errHeld.

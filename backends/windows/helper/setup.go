@@ -291,12 +291,16 @@ func (w *worker) filtersStand(name, sid string) (bool, error) {
 		return false, err
 	}
 	want := w.options.filters(name)
-	return len(have) == len(want) && Standing(want, have, sid) == len(want), nil
+	return standing(want, have, sid) == len(want), nil
 }
 
-// Standing counts the filters of an account that are there as they were planned:
-// at their layer, blocking, for the account, with the same conditions.
-func Standing(want []plan.WindowsFilter, have []Filter, sid string) int {
+// standing counts the filters of an account that are there as they were planned:
+// at their layer, blocking, for the account, with the same conditions. Where there
+// are more than are planned it is the number of them all, so that it differs.
+func standing(want []plan.WindowsFilter, have []Filter, sid string) int {
+	if len(have) > len(want) {
+		return len(have)
+	}
 	n := 0
 	for _, f := range want {
 		if slices.ContainsFunc(have, func(h Filter) bool {
