@@ -18,7 +18,7 @@ import (
 )
 
 // actHoard makes sockets until there are no more, and keeps them: it says how
-// many, and waits to be ended.
+// many, and asks for more until it is ended.
 func actHoard([]string) error {
 	n := 0
 	for ; n < 1000; n++ {
@@ -33,6 +33,13 @@ func actHoard([]string) error {
 	}
 	if err := os.Rename("hoard.new", "hoard"); err != nil {
 		return err
+	}
+	for range 8 {
+		go func() {
+			for {
+				_, _ = stream()
+			}
+		}()
 	}
 	for {
 		time.Sleep(time.Hour)

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 )
@@ -30,7 +31,7 @@ import (
 type sockets struct {
 	mu     sync.Mutex
 	held   map[uint64]*madeSocket // by number
-	closed bool
+	closed atomic.Bool            // nobody looks for room any more
 }
 
 // madeSocket is one of them.
@@ -87,11 +88,11 @@ func (s *sockets) keep(fd int, f *fence) (number uint64, errno unix.Errno) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.held) >= maxMade {
+	if len(s.held) >= maxMade && !s.closed.Load() {
 		s.sweep(f)
 	}
 	_, taken := s.held[st.Ino] // numbers begin again, see get_next_ino of the kernel
-	if s.closed || taken || len(s.held) >= maxMade {
+	if s.closed.Load() || taken || len(s.held) >= maxMade {
 		return 0, unix.ENFILE
 	}
 	if s.held == nil {
@@ -110,7 +111,7 @@ func (s *sockets) sweep(f *fence) {
 	}
 	f.eachSocket(func(_ int, number uint64) bool {
 		delete(unused, number)
-		return true
+		return !s.closed.Load() // all goes then
 	})
 	for number, gone := range unused {
 		if gone {
@@ -171,9 +172,9 @@ func (s *sockets) forget(number uint64) {
 
 // close lets all go, and takes no more.
 func (s *sockets) close() {
+	s.closed.Store(true) // before waiting for those who look for room
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.closed = true
 	for number := range s.held {
 		s.letGo(number)
 	}
