@@ -70,29 +70,30 @@ func Preferred(names []string, preferred string) []string {
 	return append([]string{preferred}, slices.DeleteFunc(slices.Clone(names), func(n string) bool { return n == preferred })...)
 }
 
-// mostSticky bounds how many workspaces are remembered.
+// mostSticky bounds how many pairs of a workspace and an account are remembered.
 const mostSticky = 1000
 
-// Sticky finds the account of a workspace in a file of lines: account, tab,
-// workspace, the last used first.
-func Sticky(text, workspace string) string {
+// Sticky finds which of the accounts of a pool served a workspace last, in a file
+// of lines: account, tab, workspace, the last used first.
+func Sticky(text, workspace string, pool []string) string {
 	for line := range strings.Lines(text) {
 		name, path, ok := strings.Cut(strings.TrimSuffix(line, "\n"), "\t")
-		if ok && strings.EqualFold(path, workspace) {
+		if ok && strings.EqualFold(path, workspace) && slices.Contains(pool, name) {
 			return name
 		}
 	}
 	return ""
 }
 
-// Remember puts a workspace in front.
-func Remember(text, workspace, name string) string {
+// Remember puts a workspace with an account of a pool in front. Which account of
+// another pool served it stays known.
+func Remember(text, workspace, name string, pool []string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\t%s\n", name, workspace)
 	n := 1
 	for line := range strings.Lines(text) {
-		_, path, ok := strings.Cut(strings.TrimSuffix(line, "\n"), "\t")
-		if !ok || strings.EqualFold(path, workspace) || n >= mostSticky {
+		other, path, ok := strings.Cut(strings.TrimSuffix(line, "\n"), "\t")
+		if !ok || strings.EqualFold(path, workspace) && (other == name || slices.Contains(pool, other)) || n >= mostSticky {
 			continue
 		}
 		b.WriteString(strings.TrimSuffix(line, "\n") + "\n")

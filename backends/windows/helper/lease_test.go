@@ -30,22 +30,33 @@ func TestPreferred(t *testing.T) {
 
 func TestSticky(t *testing.T) {
 	t.Parallel()
-	text := Remember(Remember(Remember("", `C:\a`, "off0"), `C:\b`, "off1"), `c:\A`, "off2")
+	off, px := []string{"off0", "off1", "off2"}, []string{"px0", "px1"}
+	text := Remember(Remember(Remember("", `C:\a`, "off0", off), `C:\b`, "off1", off), `c:\A`, "off2", off)
 	if text != "off2\tc:\\A\noff1\tC:\\b\n" {
 		t.Errorf("%q", text)
 	}
+	// What one pool served is not forgotten for the other.
+	text = Remember(Remember(text, `C:\a`, "px0", px), `C:\a`, "px1", px)
 	for path, want := range map[string]string{`C:\A`: "off2", `C:\b`: "off1", `C:\c`: ""} {
-		if got := Sticky(text, path); got != want {
+		if got := Sticky(text, path, off); got != want {
 			t.Errorf("%s: %q", path, got)
 		}
 	}
+	for path, want := range map[string]string{`C:\A`: "px1", `C:\b`: ""} {
+		if got := Sticky(text, path, px); got != want {
+			t.Errorf("%s: %q", path, got)
+		}
+	}
+	if n := strings.Count(text, "\n"); n != 3 {
+		t.Errorf("%d lines: %q", n, text)
+	}
 	for i := range 2 * mostSticky {
-		text = Remember(text, fmt.Sprint(`C:\`, i), "x")
+		text = Remember(text, fmt.Sprint(`C:\`, i), "x", []string{"x"})
 	}
 	if n := strings.Count(text, "\n"); n != mostSticky {
 		t.Errorf("%d workspaces are remembered", n)
 	}
-	if got := Sticky("no tab\n\n", "no tab"); got != "" {
+	if got := Sticky("no tab\n\n", "no tab", []string{"no tab", ""}); got != "" {
 		t.Errorf("%q", got)
 	}
 }

@@ -37,7 +37,8 @@ func takeLease(state string, w *plan.Windows) (*lease, error) {
 		return nil, err
 	}
 	dir := filepath.Join(state, "windows")
-	h, err := choose(options, w.Account.Pool, readSticky(dir, w.Account.Sticky),
+	pool := options.Accounts(w.Account.Pool)
+	h, err := choose(options, w.Account.Pool, readSticky(dir, w.Account.Sticky, pool),
 		func(name string) (func() error, error) { return lockFile(filepath.Join(dir, name+".lock"), false) }, portFree)
 	if err != nil {
 		return nil, err
@@ -48,7 +49,7 @@ func takeLease(state string, w *plan.Windows) (*lease, error) {
 	}
 	unlock, err := exclude(dir)()
 	if err == nil {
-		err = errors.Join(writeSticky(dir, w.Account.Sticky, l.name), unlock())
+		err = errors.Join(writeSticky(dir, w.Account.Sticky, l.name, pool), unlock())
 	}
 	return l, err
 }
@@ -70,16 +71,16 @@ func (l *lease) fill(state, install string) error {
 // account, tab, workspace.
 func stickyFile(dir string) string { return filepath.Join(dir, "accounts") }
 
-func readSticky(dir, workspace string) string {
+func readSticky(dir, workspace string, pool []string) string {
 	text, err := os.ReadFile(stickyFile(dir))
 	if err != nil {
 		return ""
 	}
-	return Sticky(string(text), workspace)
+	return Sticky(string(text), workspace, pool)
 }
 
 // writeSticky reads and writes: the caller holds the lock of all sandboxes.
-func writeSticky(dir, workspace, name string) error {
+func writeSticky(dir, workspace, name string, pool []string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
@@ -88,7 +89,7 @@ func writeSticky(dir, workspace, name string) error {
 		return err
 	}
 	fresh := stickyFile(dir) + ".new"
-	if err := os.WriteFile(fresh, []byte(Remember(string(text), workspace, name)), 0o600); err != nil {
+	if err := os.WriteFile(fresh, []byte(Remember(string(text), workspace, name, pool)), 0o600); err != nil {
 		return err
 	}
 	return os.Rename(fresh, stickyFile(dir))
