@@ -32,25 +32,31 @@ func packetActs() map[string]act {
 		"packet by ICMP":            send("ip4:icmp", 8, 0, 0, 0, 0, 1, 0, 1), // RFC 792; a raw socket hears what has no right sum too
 		"packet by ICMPv6":          send("ip6:ipv6-icmp", 128, 0, 0, 0, 0, 1, 0, 1),
 		"packet by raw UDP":         send("ip4:udp", 0, 9, 0, 9, 0, 0, 0, 0),
+		"packet by raw SCTP":        send("ip4:132", 0, 9, 0, 9, 0, 0, 0, 0, 0, 0, 0, 0), // ports, tag, sum: RFC 9260
 		"packet to a group":         send("udp4"),
 		"packet to all":             broadcast,
 		"packet by UDP-Lite":        lite,
+		"message by SCTP":           message,
 		"packet by the device":      frame,
 	}
 }
 
 // broadcast needs an option that net.Dial sets by itself only for UDP.
-func broadcast(args []string) error { return datagram(0, args) }
+func broadcast(args []string) error { return datagram(unix.SOCK_DGRAM, 0, args) }
 
 // lite sends by UDP-Lite, RFC 3828.
-func lite(args []string) error { return datagram(136, args) }
+func lite(args []string) error { return datagram(unix.SOCK_DGRAM, unix.IPPROTO_UDPLITE, args) }
 
-func datagram(protocol int, args []string) error {
+// message sends by SCTP, whose sockets of this kind connect by themselves; see
+// sctp(7).
+func message(args []string) error { return datagram(unix.SOCK_SEQPACKET, unix.IPPROTO_SCTP, args) }
+
+func datagram(kind, protocol int, args []string) error {
 	a, err := net.ResolveUDPAddr("udp4", args[0])
 	if err != nil {
 		return err
 	}
-	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM, protocol)
+	fd, err := unix.Socket(unix.AF_INET, kind, protocol)
 	if err != nil {
 		return err
 	}
@@ -105,7 +111,7 @@ func (e *packetEar) listen(t *testing.T, open func() (fd int, address string, er
 	t.Helper()
 	fd, address, err := open()
 	if err != nil {
-		t.Skipf("this host, or this user, has no such listener: %v", err)
+		t.Skipf("SKIPPED: this host, or this user, has no such listener: %v", err)
 	}
 	if err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Usec: 50_000}); err != nil {
 		t.Fatal(err)
@@ -140,14 +146,22 @@ func rawIn(family, protocol int, address string) func() (int, string, error) {
 	}
 }
 
-// boundIn opens a socket for datagrams at a free port, which to is written with.
+// boundIn opens a socket for datagrams, or for messages of SCTP, at a free port,
+// which to is written with.
 func boundIn(protocol int, at [4]byte, to string, group *unix.IPMreq) func() (int, string, error) {
 	return func() (int, string, error) {
-		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, protocol)
+		kind := unix.SOCK_DGRAM
+		if protocol == unix.IPPROTO_SCTP {
+			kind = unix.SOCK_SEQPACKET
+		}
+		fd, err := unix.Socket(unix.AF_INET, kind|unix.SOCK_CLOEXEC, protocol)
 		if err != nil {
 			return -1, "", err
 		}
 		err = unix.Bind(fd, &unix.SockaddrInet4{Addr: at})
+		if err == nil && kind == unix.SOCK_SEQPACKET {
+			err = unix.Listen(fd, 8)
+		}
 		if err == nil && group != nil {
 			err = unix.SetsockoptIPMreq(fd, unix.IPPROTO_IP, unix.IP_ADD_MEMBERSHIP, group)
 		}
@@ -182,7 +196,9 @@ func TestPackets(t *testing.T) {
 		"packet by raw UDP":         rawIn(unix.AF_INET, unix.IPPROTO_UDP, "127.0.0.1"),
 		"packet to a group":         boundIn(0, [4]byte{}, "239.255.77.77", group),
 		"packet to all":             boundIn(0, [4]byte{}, "255.255.255.255", nil),
-		"packet by UDP-Lite":        boundIn(136, [4]byte{127, 0, 0, 1}, "127.0.0.1", nil),
+		"packet by raw SCTP":        rawIn(unix.AF_INET, unix.IPPROTO_SCTP, "127.0.0.1"),
+		"message by SCTP":           boundIn(unix.IPPROTO_SCTP, [4]byte{127, 0, 0, 1}, "127.0.0.1", nil),
+		"packet by UDP-Lite":        boundIn(unix.IPPROTO_UDPLITE, [4]byte{127, 0, 0, 1}, "127.0.0.1", nil),
 		"packet by the device":      deviceIn,
 	}
 	for id, open := range tests {
@@ -190,7 +206,7 @@ func TestPackets(t *testing.T) {
 			ear := &packetEar{}
 			address := ear.listen(t, open)
 			if said := s.plain(id, address, "EVIL-first"); said != "" {
-				t.Skipf("this host, or this user, has no way to send one: %s", said)
+				t.Skipf("SKIPPED: this host, or this user, has no way to send one: %s", said)
 			}
 			if !ear.waits("EVIL-first") {
 				t.Fatal("the bait is broken: nothing arrived without a sandbox")
