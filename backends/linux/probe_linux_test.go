@@ -145,7 +145,7 @@ func TestTrialAnew(t *testing.T) {
 }
 
 // TestConfinement: what is mounted over /proc, and nothing else of the mounts,
-// tells one confinement from another; without a filter no answers are asked for.
+// tells one confinement from another.
 func TestConfinement(t *testing.T) {
 	t.Parallel()
 	of := func(lines ...string) string {
@@ -158,11 +158,6 @@ func TestConfinement(t *testing.T) {
 	}
 	if other := of("5 9 0:11 / /proc rw - proc proc", "3 5 8:1 / /home rw - ext4 /dev/sda"); other != whole {
 		t.Errorf("%q, want %q", other, whole)
-	}
-	for _, errno := range answers() {
-		if errno == "0" {
-			t.Errorf("a call that can only fail did not: %v", answers())
-		}
 	}
 }
 

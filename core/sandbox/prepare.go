@@ -129,11 +129,35 @@ func probeFor(ctx context.Context, backends []backend.Backend, need []guarantee.
 	return candidates
 }
 
+// choose chooses a backend and has it plan. What is refused is not refused by
+// what was remembered of this host.
 func (p *Prepared) choose(ctx context.Context) error {
-	backends := p.options.Backends
-	if backends == nil {
-		backends = Backends()
+	if p.options.Backends != nil {
+		return p.chooseFrom(ctx, p.options.Backends)
 	}
+	notes := slices.Clip(p.Notes)
+	err := p.chooseFrom(ctx, Backends())
+	if _, refused := errors.AsType[*Refusal](err); refused {
+		p.Plan, p.Notes = nil, notes
+		err = p.chooseFrom(ctx, BackendsAnew())
+	}
+	return err
+}
+
+// whyNot returns why a sandbox that could not be made cannot be had: where this
+// host allows less than is remembered, that is a refusal.
+func (p *Prepared) whyNot(ctx context.Context, failed error) error {
+	if p.options.Backends == nil && ctx.Err() == nil {
+		again := *p
+		again.Notes = nil
+		if refusal, ok := errors.AsType[*Refusal](again.chooseFrom(ctx, BackendsAnew())); ok {
+			return refusal
+		}
+	}
+	return failed
+}
+
+func (p *Prepared) chooseFrom(ctx context.Context, backends []backend.Backend) error {
 	need, accept := p.Resolved.Require(), p.Resolved.AllowWeaker()
 	candidates := probeFor(ctx, backends, need, p.options.Prefer)
 	choice, err := selector.Choose(need, accept, p.options.Prefer, candidates)

@@ -186,7 +186,7 @@ func (s *Sandbox) launch(ctx context.Context, terminal string) error {
 	}
 	s.box, err = launch.Open(ctx, p.Plan, o)
 	if err != nil {
-		return err
+		return p.whyNot(ctx, err)
 	}
 	if err := s.serve(); err != nil {
 		_ = s.box.Close() // the first error is the one to read
