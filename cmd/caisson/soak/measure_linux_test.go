@@ -10,6 +10,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"runtime/debug"
 	"strconv"
@@ -67,15 +68,19 @@ func (r *run) take() (*measure, error) {
 	return m, nil
 }
 
-// list adds the files below a directory, which others may be removing. Stores
-// for caches are left out: each workspace has one, and there is a bound to them.
+// list adds the files below a directory, which others may be removing. What is
+// kept and bounded is left out: a store for caches for each workspace, and the
+// sixteen spares of a journal, which other holders use as well.
 func (m *measure) list(dir string) error {
+	spare := regexp.MustCompile(`/journal/spare-([0-9]|1[0-5])$`)
 	return filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
 		switch {
 		case err != nil && !errors.Is(err, fs.ErrNotExist):
 			return err
 		case err == nil && d.IsDir() && strings.HasSuffix(name, "/caisson/caches"):
 			return fs.SkipDir
+		case spare.MatchString(name):
+			return nil
 		}
 		m.files[name] = true
 		return nil
