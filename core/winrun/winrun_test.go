@@ -25,6 +25,7 @@ func TestRoundTrip(t *testing.T) {
 		{Kind: Opened, Attested: &plan.Attested{Restricting: []string{"{account}"}, DenyOnly: []string{"@logon"}}},
 		{Kind: Exited, ID: 1, Status: 0xc0000005},
 		Failure(0, "token", diag.New(diag.AttestFailed, "x", "y")),
+		{Kind: Leased, Port: 22001}, {Kind: Owned, Port: 22001},
 	}
 	for _, m := range all {
 		if err := c.Send(m); err != nil {
@@ -66,6 +67,7 @@ func TestReceiveRefuses(t *testing.T) {
 }
 
 func FuzzReceive(f *testing.F) {
+	f.Add(frame(`{"kind":"leased","port":22001,"attested":null}`))
 	f.Add(frame(`{"kind":"start","id":1,"args":["x"],"attested":null}`))
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		m, err := NewConn(bytes.NewReader(raw), nil).Receive()

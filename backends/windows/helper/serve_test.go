@@ -5,6 +5,7 @@ package helper
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 	"sync"
@@ -328,6 +329,44 @@ func TestServeReaches(t *testing.T) {
 		hangUp()
 		if err := <-ended; err != nil || f.log[len(f.log)-1] != "close" {
 			t.Errorf("%s: %v after %q", name, err, f.log)
+		}
+	}
+}
+
+// TestOwnedBothSides has launcher and helper speak to each other: the port is
+// taken between the lease and the logon, or nothing is open.
+func TestOwnedBothSides(t *testing.T) {
+	t.Parallel()
+	taken := errors.New("somebody has it")
+	for _, fails := range []error{nil, taken} {
+		f := &fakeRunner{port: 22001}
+		conn, hangUp, ended := startServer(f)
+		client := winrun.NewClient(conn)
+		a, err := client.Open(listPlan(t), `C:\state`, func(port int) error {
+			f.note(fmt.Sprint("own ", port))
+			return fails
+		})
+		if !errors.Is(err, fails) || a.Reaches != (fails == nil) {
+			t.Errorf("%v: %+v, %v", fails, a, err)
+		}
+		if fails == nil {
+			if err := client.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+		hangUp()
+		if fails != nil {
+			go func() { _, _ = conn.Receive() }() // what the helper says to nobody
+		}
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+		want := `open windows/account C:\state, own 22001, logon, close`
+		if fails != nil {
+			want = `open windows/account C:\state, own 22001, no port`
+		}
+		if got := strings.Join(f.log, ", "); got != want {
+			t.Errorf("it did %s, want %s", got, want)
 		}
 	}
 }
