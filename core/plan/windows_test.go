@@ -91,13 +91,32 @@ func TestWindowsGolden(t *testing.T) {
 	}
 }
 
+// spoiled is a change of the text of a plan, and what of the refusal it leads to.
+type spoiled struct{ old, new, want string }
+
+func refuseEach(t *testing.T, whole []byte, tests []spoiled) {
+	t.Helper()
+	for _, test := range tests {
+		text := strings.Replace(string(whole), test.old, test.new, 1)
+		if text == string(whole) {
+			t.Errorf("the sample has no %s", test.old)
+			continue
+		}
+		_, err := Decode([]byte(text))
+		var d *diag.Diagnostic
+		if !errors.As(err, &d) || d.Code != diag.PlanInvalid || !strings.Contains(d.Message, test.want) {
+			t.Errorf("%s: got %v, want plan-invalid with %s", test.new, err, test.want)
+		}
+	}
+}
+
 func TestWindowsRefuses(t *testing.T) {
 	t.Parallel()
 	whole, err := Encode(windowsSample())
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, test := range []struct{ old, new, want string }{
+	refuseEach(t, whole, []spoiled{
 		{`"os":"windows"`, `"os":"linux"`, "env"},
 		{`"v":1`, `"v":2`, "v 2"},
 		{`"v":1`, `"v":1,"forced":true`, `"forced"`},
@@ -148,18 +167,7 @@ func TestWindowsRefuses(t *testing.T) {
 		{`["stdin","stdout","stderr"]`, `["stdin","stdout","stderr","3"]`, "handles"},
 		{`"drop":["TOKEN"]`, `"drop":["CAISSON"]`, "both set and dropped"},
 		{`\\.envrc"`, `\\.\\.envrc"`, "clean"},
-	} {
-		text := strings.Replace(string(whole), test.old, test.new, 1)
-		if text == string(whole) {
-			t.Errorf("the sample has no %s", test.old)
-			continue
-		}
-		_, err := Decode([]byte(text))
-		var d *diag.Diagnostic
-		if !errors.As(err, &d) || d.Code != diag.PlanInvalid || !strings.Contains(d.Message, test.want) {
-			t.Errorf("%s: got %v, want plan-invalid with %s", test.new, err, test.want)
-		}
-	}
+	})
 }
 
 // TestWindowsAttested changes each thing that is read back.
@@ -233,7 +241,7 @@ func TestWindowsProxy(t *testing.T) {
 		t.Errorf("%v\n%s", err, &explained)
 	}
 	const only = `{"layer":"ALE_AUTH_CONNECT_V4","do":"block","weight":0,"if":["user={account}",`
-	for _, test := range []struct{ old, new, want string }{
+	refuseEach(t, whole, []spoiled{
 		{`"pool":"proxy"`, `"pool":"offline"`, "no filter at ALE_AUTH_CONNECT_V4"},
 		{`"pool":"proxy"`, `"pool":"online"`, "12 filters where 0"},
 		{only + `"proto!=6"]},`, ``, "no filter at ALE_AUTH_CONNECT_V4 proto!=6"},
@@ -246,18 +254,7 @@ func TestWindowsProxy(t *testing.T) {
 		{only + `"proto!=6"]},`, strings.Replace(only, "block", "permit", 1) + `"proto!=6"]},`, "permit"},
 		{`{"layer":"ALE_AUTH_CONNECT_V6","do":"block","weight":0,"if":["user={account}"]},`, ``, "no filter at ALE_AUTH_CONNECT_V6"},
 		{`"layer":"ALE_AUTH_CONNECT_V6","do":"block","weight":0,"if":["user={account}"`, `"layer":"ALE_AUTH_CONNECT_V6","do":"block","weight":0,"if":["user={account}","proto!=6"`, "no filter at ALE_AUTH_CONNECT_V6"},
-	} {
-		text := strings.Replace(string(whole), test.old, test.new, 1)
-		if text == string(whole) {
-			t.Errorf("the sample has no %s", test.old)
-			continue
-		}
-		_, err := Decode([]byte(text))
-		var d *diag.Diagnostic
-		if !errors.As(err, &d) || d.Code != diag.PlanInvalid || !strings.Contains(d.Message, test.want) {
-			t.Errorf("%s: got %v, want plan-invalid with %s", test.new, err, test.want)
-		}
-	}
+	})
 }
 
 // TestWindowsReaches: that the proxy was reached must have been seen where the
