@@ -48,7 +48,7 @@ func offers(name string, f Facts) guarantee.Set {
 	add(guarantee.ByKernel, "and what runs as the account is ended", guarantee.TreeKilled)
 	add(guarantee.ByAccount, "", guarantee.WriteProtected, guarantee.ReadHidden, guarantee.TmpPrivate,
 		guarantee.OutsideUntouchable, guarantee.NoPrivs, guarantee.IPCConfined)
-	const services = "but for the services of the system that resolve names and open shares"
+	const services = "but for the services of the system that resolve names, open shares and transfer files"
 	add(guarantee.ByKernel, services, guarantee.NetOffline)
 	if f.Setup.Proxy > 0 {
 		add(guarantee.ByKernel, "one port of the host's loopback, at which caisson's proxy decides and asks for a password; "+services, guarantee.NetAllowlist)
@@ -182,7 +182,7 @@ func unmet(name string, f Facts, id guarantee.ID) plan.Unmet {
 // residuals are what is open under a plan whose account is of a pool, by fixed
 // names and, where a place is meant, the place.
 func residuals(name, to string, found []breach) []string {
-	list := []string{"dns.service", "smb.redirector", "pipes.everyone-read", "places.world-writable", "places.null-dacl", "services.surrogate"}
+	list := []string{"dns.service", "smb.redirector", "bits.service", "pipes.everyone-read", "places.world-writable", "places.null-dacl", "services.surrogate"}
 	if name == TokenName {
 		list = append(list, "user.delete-child", "user.read", "user.processes", "network.host")
 	} else {
