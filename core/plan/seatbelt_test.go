@@ -5,9 +5,6 @@ package plan
 import (
 	"bytes"
 	"errors"
-	"os"
-	"path/filepath"
-	"reflect"
 	"strings"
 	"testing"
 
@@ -38,36 +35,7 @@ func darwinSample() *Plan {
 
 func TestDarwinGolden(t *testing.T) {
 	t.Parallel()
-	text, err := Encode(darwinSample())
-	if err != nil {
-		t.Fatal(err)
-	}
-	var explained bytes.Buffer
-	if err := darwinSample().Explain(&explained); err != nil {
-		t.Fatal(err)
-	}
-	for name, got := range map[string][]byte{"darwin.json": text, "darwin-explain.golden": explained.Bytes()} {
-		file := filepath.Join("testdata", name)
-		if *update {
-			if err := os.WriteFile(file, got, 0o644); err != nil {
-				t.Fatal(err)
-			}
-		}
-		want, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !bytes.Equal(got, want) {
-			t.Errorf("differs from %s:\n%s", file, got)
-		}
-	}
-	got, err := Decode(text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !reflect.DeepEqual(got, darwinSample()) {
-		t.Errorf("got %+v\nwant %+v", got, darwinSample())
-	}
+	golden(t, darwinSample(), "darwin.json", "darwin-explain.golden")
 }
 
 func TestDarwinRefuses(t *testing.T) {

@@ -5,9 +5,6 @@ package plan
 import (
 	"bytes"
 	"errors"
-	"os"
-	"path/filepath"
-	"reflect"
 	"strings"
 	"testing"
 
@@ -59,36 +56,7 @@ func windowsSample() *Plan {
 
 func TestWindowsGolden(t *testing.T) {
 	t.Parallel()
-	text, err := Encode(windowsSample())
-	if err != nil {
-		t.Fatal(err)
-	}
-	var explained bytes.Buffer
-	if err := windowsSample().Explain(&explained); err != nil {
-		t.Fatal(err)
-	}
-	for name, got := range map[string][]byte{"windows.json": text, "windows-explain.golden": explained.Bytes()} {
-		file := filepath.Join("testdata", name)
-		if *update {
-			if err := os.WriteFile(file, got, 0o644); err != nil {
-				t.Fatal(err)
-			}
-		}
-		want, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !bytes.Equal(got, want) {
-			t.Errorf("differs from %s:\n%s", file, got)
-		}
-	}
-	got, err := Decode(text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !reflect.DeepEqual(got, windowsSample()) {
-		t.Errorf("got %+v\nwant %+v", got, windowsSample())
-	}
+	golden(t, windowsSample(), "windows.json", "windows-explain.golden")
 }
 
 // spoiled is a change of the text of a plan, and what of the refusal it leads to.

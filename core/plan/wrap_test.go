@@ -3,11 +3,7 @@
 package plan
 
 import (
-	"bytes"
 	"errors"
-	"os"
-	"path/filepath"
-	"reflect"
 	"strings"
 	"testing"
 
@@ -34,34 +30,9 @@ func wrapSample() *Plan {
 	}
 }
 
-func TestWrapRoundTrip(t *testing.T) {
+func TestWrapGolden(t *testing.T) {
 	t.Parallel()
-	text, err := Encode(wrapSample())
-	if err != nil {
-		t.Fatal(err)
-	}
-	got, err := Decode(text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !reflect.DeepEqual(got, wrapSample()) {
-		t.Errorf("got %+v\nwant %+v", got, wrapSample())
-	}
-	var explained bytes.Buffer
-	if err := got.Explain(&explained); err != nil {
-		t.Fatal(err)
-	}
-	for name, got := range map[string][]byte{"wrap.json": text, "wrap-explain.golden": explained.Bytes()} {
-		file := filepath.Join("testdata", name)
-		if *update {
-			if err := os.WriteFile(file, got, 0o644); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if want, err := os.ReadFile(file); err != nil || !bytes.Equal(got, want) {
-			t.Errorf("differs from %s (%v):\n%s", file, err, got)
-		}
-	}
+	golden(t, wrapSample(), "wrap.json", "wrap-explain.golden")
 }
 
 func TestWrapRefuses(t *testing.T) {
