@@ -67,7 +67,8 @@ func (s Sources) projectFiles(roots []string) ([]string, error) {
 
 // projectFileAt reports whether there is a project file. An empty directory is
 // none: another sandbox may hold the absent name with it, and whoever can make
-// one can also remove the file.
+// one can also remove the file. Nor is one with a .gitignore alone, which is what
+// commands see in its place.
 func projectFileAt(file string) (bool, error) {
 	info, err := os.Lstat(file)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
@@ -80,6 +81,7 @@ func projectFileAt(file string) (bool, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil // it was removed meanwhile
 	}
+	entries = slices.DeleteFunc(entries, func(e fs.DirEntry) bool { return e.Name() == ".gitignore" })
 	return err != nil || len(entries) > 0, nil
 }
 
