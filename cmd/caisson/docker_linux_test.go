@@ -12,6 +12,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/caisson-sandbox/caisson/cmd/internal/testkit"
 )
 
 // container runs caisson under the filter and with the capabilities that
@@ -32,7 +34,9 @@ func newContainer(t *testing.T, user int) container {
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	c := container{dir: dir, docker: filepath.Join(dir, "docker"), user: user}
-	copyExecutable(t, filepath.Join(dir, "caisson"))
+	if err := testkit.CopyFile(filepath.Join(dir, "caisson"), "/proc/self/exe", 0o755); err != nil {
+		t.Fatal(err)
+	}
 	if out, err := exec.Command("go", "build", "-o", c.docker, "../internal/docker").CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}

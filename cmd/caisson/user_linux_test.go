@@ -3,12 +3,13 @@
 package main
 
 import (
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"syscall"
 	"testing"
+
+	"github.com/caisson-sandbox/caisson/cmd/internal/testkit"
 )
 
 // ordinary is a user and group that no host has.
@@ -26,7 +27,9 @@ func TestScriptsAsOrdinaryUser(t *testing.T) {
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	bin, tmp := filepath.Join(dir, "caisson.test"), filepath.Join(dir, "tmp")
-	copyExecutable(t, bin)
+	if err := testkit.CopyFile(bin, "/proc/self/exe", 0o755); err != nil {
+		t.Fatal(err)
+	}
 	for _, made := range []error{os.Mkdir(tmp, 0o700), os.Chown(tmp, ordinary, ordinary), os.Chmod(dir, 0o755)} {
 		if made != nil {
 			t.Fatal(made)
@@ -47,23 +50,4 @@ func verbose() string {
 		return "true"
 	}
 	return "false"
-}
-
-func copyExecutable(t *testing.T, to string) {
-	t.Helper()
-	from, err := os.Open("/proc/self/exe")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer from.Close()
-	file, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o755)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := io.Copy(file, from); err != nil {
-		t.Fatal(err)
-	}
-	if err := file.Close(); err != nil {
-		t.Fatal(err)
-	}
 }

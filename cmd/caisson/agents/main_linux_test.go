@@ -16,6 +16,7 @@ import (
 
 	"github.com/caisson-sandbox/caisson/cmd/internal/cli"
 	"github.com/caisson-sandbox/caisson/cmd/internal/serve"
+	"github.com/caisson-sandbox/caisson/cmd/internal/testkit"
 	"github.com/caisson-sandbox/caisson/conformance"
 	"github.com/caisson-sandbox/caisson/core/sandbox"
 )
@@ -62,30 +63,13 @@ func run(m *testing.M) int {
 		}
 	}
 	home := filepath.Join(dir, "home")
-	for _, err := range []error{os.Mkdir(home, 0o700), os.Setenv("HOME", home), os.Setenv(base, dir), copyFile(filepath.Join(dir, "caisson"), "/proc/self/exe")} {
+	for _, err := range []error{os.Mkdir(home, 0o700), os.Setenv("HOME", home), os.Setenv(base, dir), testkit.CopyFile(filepath.Join(dir, "caisson"), "/proc/self/exe", 0o755)} {
 		if err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			return 1
 		}
 	}
 	return m.Run()
-}
-
-func copyFile(to, from string) error {
-	in, err := os.Open(from)
-	if err != nil {
-		return err
-	}
-	defer in.Close()
-	out, err := os.OpenFile(to, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o755)
-	if err != nil {
-		return err
-	}
-	_, err = io.Copy(out, in)
-	if closed := out.Close(); err == nil {
-		err = closed
-	}
-	return err
 }
 
 // program is the path of the command.

@@ -6,7 +6,6 @@ package attack
 
 import (
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,6 +13,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/caisson-sandbox/caisson/cmd/internal/testkit"
 )
 
 // The executable of the tests does something else under these names.
@@ -109,7 +110,7 @@ func (p *place) fill(base string) error {
 			return fmt.Errorf("git %s: %w: %s", args[0], err, out)
 		}
 	}
-	return copyFile(p.binary, "/proc/self/exe", 0o755)
+	return testkit.CopyFile(p.binary, "/proc/self/exe", 0o755)
 }
 
 // attacker does one act. Its first line proves that it was executed.
@@ -153,21 +154,4 @@ func status(err error) int {
 		return 1
 	}
 	return 0
-}
-
-func copyFile(to, from string, mode os.FileMode) error {
-	in, err := os.Open(from)
-	if err != nil {
-		return err
-	}
-	defer in.Close()
-	out, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
-	if err != nil {
-		return err
-	}
-	if _, err := io.Copy(out, in); err != nil {
-		out.Close()
-		return err
-	}
-	return out.Close()
 }

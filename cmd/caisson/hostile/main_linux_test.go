@@ -5,7 +5,6 @@ package hostile
 import (
 	"context"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/caisson-sandbox/caisson/cmd/internal/testkit"
 	"github.com/caisson-sandbox/caisson/core/policy"
 	"github.com/caisson-sandbox/caisson/core/sandbox"
 )
@@ -79,27 +79,10 @@ func newScene(t *testing.T) *scene {
 	if err != nil {
 		t.Fatal(err)
 	}
-	copyFile(t, self, s.binary, 0o755)
+	if err := testkit.CopyFile(s.binary, self, 0o755); err != nil {
+		t.Fatal(err)
+	}
 	return s
-}
-
-func copyFile(t *testing.T, from, to string, mode os.FileMode) {
-	t.Helper()
-	in, err := os.Open(from)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer in.Close()
-	out, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, mode)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := io.Copy(out, in); err != nil {
-		t.Fatal(err)
-	}
-	if err := out.Close(); err != nil {
-		t.Fatal(err)
-	}
 }
 
 // open opens a sandbox on the workspace of the scene.

@@ -4,7 +4,6 @@ package realwork
 
 import (
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -16,6 +15,7 @@ import (
 	"time"
 
 	"github.com/caisson-sandbox/caisson/cmd/internal/cli"
+	"github.com/caisson-sandbox/caisson/cmd/internal/testkit"
 )
 
 // ordinary is a user and group that no host has.
@@ -116,7 +116,7 @@ func (h *host) fill(base string) error {
 	if err := os.WriteFile(filepath.Join(h.home, ".gitconfig"), []byte(config), 0o644); err != nil {
 		return err
 	}
-	return copyFile(h.caisson, "/proc/self/exe", 0o755)
+	return testkit.CopyFile(h.caisson, "/proc/self/exe", 0o755)
 }
 
 // command prepares a command in the environment of the tests.
@@ -184,21 +184,4 @@ func TestAsOrdinaryUser(t *testing.T) {
 		t.Errorf("as an ordinary user: %v", err)
 	}
 	t.Logf("as an ordinary user:\n%s", strings.ReplaceAll(string(out), "\n", "\n| "))
-}
-
-func copyFile(to, from string, mode os.FileMode) error {
-	in, err := os.Open(from)
-	if err != nil {
-		return err
-	}
-	defer in.Close()
-	out, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
-	if err != nil {
-		return err
-	}
-	if _, err := io.Copy(out, in); err != nil {
-		out.Close()
-		return err
-	}
-	return out.Close()
 }

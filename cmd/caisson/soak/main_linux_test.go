@@ -5,7 +5,6 @@ package soak
 import (
 	"flag"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/caisson-sandbox/caisson/cmd/internal/cli"
+	"github.com/caisson-sandbox/caisson/cmd/internal/testkit"
 )
 
 // The executable of the tests is the command under its name, and these.
@@ -103,7 +103,7 @@ func runRole(t *testing.T, user int, role string, n int) {
 		}
 	}
 	program := filepath.Join(base, "caisson")
-	if err := copyFile(program, "/proc/self/exe"); err != nil {
+	if err := testkit.CopyFile(program, "/proc/self/exe", 0o755); err != nil {
 		t.Fatal(err)
 	}
 	run := func(args ...string) (string, error) {
@@ -126,21 +126,4 @@ func runRole(t *testing.T, user int, role string, n int) {
 	} else {
 		t.Log(text)
 	}
-}
-
-func copyFile(to, from string) error {
-	in, err := os.Open(from)
-	if err != nil {
-		return err
-	}
-	defer in.Close()
-	out, err := os.OpenFile(to, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o755)
-	if err != nil {
-		return err
-	}
-	if _, err := io.Copy(out, in); err != nil {
-		out.Close()
-		return err
-	}
-	return out.Close()
 }
