@@ -83,7 +83,7 @@ except OSError: pass
 	}{
 		{"connect", "net:127.0.0.1:" + ports[0], "the proxy of the host, which leads everywhere; --net allowlist", false},
 		{"connect", "net:127.0.0.1:" + ports[1], "--allow-loopback " + ports[1], true},
-		{"lookup", "net:192.0.2.53:53", "which --net allowlist tells", false},
+		{"lookup", "net:192.0.2.53:53", "run it with --net allowlist to see which hosts", false},
 	} {
 		if d := named(r, c.operation, c.target); d == nil || (d.Grant != nil) != c.grant || !strings.Contains(d.Remedy, c.remedy) {
 			t.Errorf("%s: %+v", c.target, r.Denials)

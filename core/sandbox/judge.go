@@ -127,7 +127,7 @@ func (s *Sandbox) triedAddress(d *denials, a launch.Attempt) {
 	if a.Act == launch.ActLookup {
 		one.Grant, one.Remedy = nil, "names are not looked up inside; allow the host by its name with --allow-host HOST:PORT"
 		if s.prepared.Resolved.Network().Mode == policy.Offline {
-			one.Remedy += ", which --net allowlist tells"
+			one.Remedy = "names are not looked up inside; run it with --net allowlist to see which hosts to allow with --allow-host HOST:PORT"
 		}
 	}
 	d.add(target, one)
