@@ -21,7 +21,7 @@ func TestAgents(t *testing.T) {
 				run  func(*testing.T, *place)
 			}{
 				{"confined", confined}, {"commands", commands}, {"inputs", inputs}, {"long", long}, {"background", background},
-				{"others", others}, {"second", second}, {"failing", failing}, {"asking", asking}, {"switched", switched},
+				{"others", others}, {"second", second}, {"failing", failing}, {"asking", asking}, {"switched", switched}, {"unconfined", unconfined},
 			} {
 				t.Run(test.name, func(t *testing.T) {
 					if test.run(t, p); t.Failed() {
@@ -94,6 +94,8 @@ func output(answer string) string {
 }
 
 // commands come through as they are: what they write is the same with the hook.
+// They are those of any POSIX shell, since that of the agent may be another than
+// that of caisson sh.
 func commands(t *testing.T, p *place) {
 	var script []call
 	var names []string
@@ -105,9 +107,9 @@ func commands(t *testing.T, p *place) {
 		"echo 'grüße \u202e\u200b 日本 \U0001f980 é'",
 		"echo one\necho two\n\n\techo three # and a comment ' \"",
 		"printf '%s|' '' ' ' '\\n' \"a\tb\" \\'; printf '\\377\\n' | od -c",
-		"a='x y'; for i in $a; do (echo $i); done; echo \"${a// /_}\" | { read r; echo $r; }",
+		"a='x y'; for i in $a; do (echo $i); done; echo \"${a% *}\" | { read r; echo $r; }",
 		"echo to-stderr >&2; exit 3",
-		"false || echo $'a\\'b' && ! true; echo $?",
+		"false || echo \"a'b\" && ! true; echo $?",
 		"! echo '!$ !!' \\\n  continued",
 		"set -- \"$@\" x; echo $# $1; : '" + strings.Repeat("'\\''", 20) + "'",
 	} {
@@ -244,4 +246,32 @@ func second(t *testing.T, p *place) {
 	}
 	wait := p.shell(t, "until test -e "+filepath.Join(p.work, "second")+"; do sleep 0.05; done")
 	p.both(t, []string{"second"}, []call{start, wait}, command)
+}
+
+// unconfined is what no hook confines, a file that the agent itself writes, and
+// what confines it: the agent as a whole in caisson.
+func unconfined(t *testing.T, p *place) {
+	p.install(t, p.printed(t))
+	script := []call{p.shell(t, p.touching("ran"))}
+	flags := p.allowed()
+	if p.name == "claude" {
+		flags = append(flags, "--permission-mode", "bypassPermissions")
+		write := func(dir string) call {
+			return calling(t, "Write", object{"file_path": filepath.Join(dir, "written"), "content": "x"})
+		}
+		script = append(script, write(p.out), write(p.work))
+		results := p.ask(t, startModel(t, script...), flags...)
+		if outside, inside := p.found(t); !slices.Equal(outside, []string{"written"}) || !slices.Equal(inside, []string{"ran", "written"}) {
+			t.Errorf("the hook alone: outside %q, inside %q; tools answered %q", outside, inside, results)
+		}
+	}
+	if strings.HasPrefix(p.agents, "/tmp/") {
+		t.Skip("the agent is in /tmp, of which commands have one of their own")
+	}
+	p.install(t, "{}")
+	results := p.whole(t, startModel(t, script...), flags...)
+	outside, inside := p.found(t)
+	if outside != nil || len(inside) == 0 || len(script) > 1 && len(inside) != 2 {
+		t.Errorf("the agent as a whole: outside %q, inside %q; tools answered %q", outside, inside, results)
+	}
 }

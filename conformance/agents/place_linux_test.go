@@ -236,6 +236,24 @@ func (p *place) ask(t testing.TB, m *model, flags ...string) (results []string) 
 	return results
 }
 
+// whole has an agent, which is to have no hook, run in caisson as a whole.
+func (p *place) whole(t testing.TB, m *model, flags ...string) (results []string) {
+	t.Helper()
+	_, port, ok := strings.Cut(strings.TrimPrefix(m.URL, "http://"), ":")
+	if !ok {
+		t.Fatal(m.URL)
+	}
+	inside := *p
+	inside.start = func(_ *place, m *model, more []string) *exec.Cmd {
+		agent := p.start(p, m, more)
+		cmd := p.command(p.caisson, slices.Concat([]string{"run", "--allow-loopback", port, "--write", filepath.Join(p.home, filepath.Dir(p.hooks)),
+			"--env", "ANTHROPIC_API_KEY", "--env", "TEST_KEY", "--"}, agent.Args)...)
+		cmd.Env = agent.Env
+		return cmd
+	}
+	return inside.ask(t, m, flags...)
+}
+
 // found takes away the files that are outside and in the project, and says which.
 func (p *place) found(t testing.TB) (outside, inside []string) {
 	t.Helper()
