@@ -3,6 +3,7 @@
 package sandbox
 
 import (
+	"encoding/json"
 	"fmt"
 	"runtime/debug"
 	"slices"
@@ -16,8 +17,13 @@ import (
 )
 
 // maxAudited bounds the denials of one record, the decisions that allowed, and
-// the other ones.
-const maxAudited = 64
+// the other ones. As JSON a denial can be many times as long as what was tried,
+// so all of a record have a bound in bytes as well: a record that is too long
+// could not be written, and the command would have left none.
+const (
+	maxAudited      = 64
+	maxAuditedBytes = audit.MaxLine / 2
+)
 
 // auditor notes the commands of a sandbox in the audit files of its policy. Nil
 // notes nothing.
@@ -129,13 +135,26 @@ func (a *auditor) end(r audit.Record, result Result) error {
 		ElapsedMS: result.Elapsed.Milliseconds(),
 	}
 	if list := result.Denials; list != nil {
-		kept := list[:min(len(list), maxAudited)]
+		kept := audited(list)
 		r.Denials, r.DenialsMore = kept, result.DenialsMore+len(list)-len(kept)
 	}
 	a.mu.Lock()
 	a.take(&r)
 	a.mu.Unlock()
 	return a.note(r)
+}
+
+// audited returns the denials that a record has room for, the first ones.
+func audited(list []Denial) []Denial {
+	list = list[:min(len(list), maxAudited)]
+	room := maxAuditedBytes
+	for i, d := range list {
+		text, err := json.Marshal(d)
+		if room -= len(diag.EscapeJSON(text)) + len(","); err != nil || room < 0 {
+			return list[:i]
+		}
+	}
+	return list
 }
 
 // take moves the decisions that were kept into a record. The caller holds mu.

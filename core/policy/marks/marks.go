@@ -41,7 +41,7 @@ func runsOutside(path string) bool {
 	if len(parts) > 0 && strings.HasSuffix(parts[0], ":") {
 		parts = parts[1:]
 	}
-	if len(parts) == 0 || len(parts) == 1 && parts[0] == "~" || slices.Contains([]string{
+	if len(parts) == 0 || home(parts) || slices.Contains([]string{
 		"applications", "boot", "dev", "etc", "lib", "lib32", "lib64", "libx32", "nix", "opt", "private", "program files",
 		"program files (x86)", "programdata", "run", "snap", "system", "usr", "var", "windows",
 	}, parts[0]) {
@@ -51,6 +51,18 @@ func runsOutside(path string) bool {
 	return slices.ContainsFunc(parts, func(part string) bool {
 		return slices.Contains(controls, part) || part[0] == '.' && (strings.HasSuffix(part, "rc") || strings.Contains(part, "profile"))
 	})
+}
+
+// home reports whether the parts of a path look like a home directory, anybody's,
+// or like the directory that holds all of them.
+func home(parts []string) bool {
+	switch parts[0] {
+	case "~", "root":
+		return len(parts) == 1
+	case "home", "users":
+		return len(parts) <= 2
+	}
+	return false
 }
 
 // startedNames are names of directories and files that hold such things
