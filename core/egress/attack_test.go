@@ -186,6 +186,10 @@ func TestFronting(t *testing.T) {
 		{"a name with NUL", bytes.ReplaceAll(clientHello(t, "allowed.example"), []byte("allowed"), []byte("all\x00wed")), false},
 		{"in two records", split(clientHello(t, "evil.example")), false},
 		{"the name asked for, in two records", split(clientHello(t, "allowed.example")), true},
+		{"behind an alert", append([]byte{21, 3, 1, 0, 2, 1, 100}, clientHello(t, "evil.example")...), false},
+		{"behind a change of ciphers", append([]byte{20, 3, 3, 0, 1, 1}, clientHello(t, "evil.example")...), false},
+		{"no TLS that begins as an alert", []byte("\x15SSH-2.0-x\r\n"), true},
+		{"no TLS of one byte", []byte{21}, true},
 		{"a record of nothing", []byte{22, 3, 1, 0, 0, 0}, false},
 		{"a record of alerts that says handshake", []byte{22, 3, 1, 0, 4, 9, 9, 9, 9}, false},
 	} {

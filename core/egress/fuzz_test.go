@@ -118,17 +118,21 @@ func FuzzGreeting(f *testing.F) {
 	}
 	f.Add([]byte("SSH-2.0-x\r\n"))
 	f.Add([]byte{22, 3, 1, 0, 0})
+	f.Add(append([]byte{21, 3, 1, 0, 2, 1, 100}, clientHello(f, "example.org")...))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		in := bufio.NewReader(bytes.NewReader(data))
-		read, name, err := readGreeting(in)
-		if err != nil || len(data) == 0 || data[0] != tlsHandshake {
+		read, g, err := readGreeting(in)
+		if err != nil {
 			return
+		}
+		if theirs, ok := standardName(data); ok && read == nil {
+			t.Fatalf("%q is taken for no TLS, by the library it is for %q", data, theirs)
 		}
 		if !bytes.HasPrefix(data, read) {
 			t.Fatalf("%q was read as %q", data, read)
 		}
-		if theirs, ok := standardName(data); ok && theirs != strings.TrimSuffix(name, ".") && theirs != name {
-			t.Fatalf("%q: the name %q, by the library %q", data, name, theirs)
+		if theirs, ok := standardName(data); ok && theirs != strings.TrimSuffix(g.name, ".") && theirs != g.name {
+			t.Fatalf("%q: the name %q, by the library %q", data, g.name, theirs)
 		}
 	})
 }

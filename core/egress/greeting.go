@@ -13,9 +13,13 @@ import (
 
 // Numbers of TLS, RFC 8446.
 const (
+	tlsChange      = 20 // kinds of records
+	tlsAlert       = 21
 	tlsHandshake   = 22
+	tlsData        = 23
 	tlsClientHello = 1
 	tlsServerName  = 0 // the extension, and the kind of name in it
+	tlsEarlyData   = 42
 	maxRecord      = 1<<14 + 256
 	maxHello       = 64 << 10
 )
@@ -53,25 +57,37 @@ func (p *Proxy) mayGreet(name string, r request) bool {
 	return answer.OK()
 }
 
+// greeting is what the first message of a client of TLS says.
+type greeting struct {
+	name  string // of the server; empty where it gives none
+	early bool   // data may follow before the server has answered
+}
+
 // readGreeting reads the first message of TLS, if that is what comes, and
-// returns what it read with the name of the server that it gives.
-func readGreeting(in *bufio.Reader) (read []byte, name string, err error) {
-	if first, err := in.Peek(1); err != nil || first[0] != tlsHandshake {
-		return nil, "", err
+// returns what it read with what it says.
+func readGreeting(in *bufio.Reader) (read []byte, g greeting, err error) {
+	first, err := in.Peek(1)
+	switch {
+	case err != nil:
+		return nil, g, err
+	case first[0] == tlsAlert || first[0] == tlsChange:
+		return nil, g, notBefore(in)
+	case first[0] != tlsHandshake:
+		return nil, g, nil
 	}
 	var hello []byte
 	for want := 4; len(hello) < want; {
 		var record [5]byte
 		if _, err := io.ReadFull(in, record[:]); err != nil {
-			return nil, "", err
+			return nil, g, err
 		}
 		size := int(binary.BigEndian.Uint16(record[3:]))
 		if record[0] != tlsHandshake || record[1] != 3 || size == 0 || size > maxRecord {
-			return nil, "", errGreeting
+			return nil, g, errGreeting
 		}
 		part := make([]byte, size)
 		if _, err := io.ReadFull(in, part); err != nil {
-			return nil, "", err
+			return nil, g, err
 		}
 		read = append(append(read, record[:]...), part...)
 		if hello = append(hello, part...); len(hello) < 4 {
@@ -79,17 +95,31 @@ func readGreeting(in *bufio.Reader) (read []byte, name string, err error) {
 		}
 		want = 4 + int(binary.BigEndian.Uint32(hello)&0xffffff)
 		if hello[0] != tlsClientHello || want > maxHello {
-			return nil, "", errGreeting
+			return nil, g, errGreeting
 		}
-		if len(hello) >= want {
-			hello = hello[:want]
+		if len(hello) > want { // nothing may stand behind it
+			return nil, g, errGreeting
 		}
 	}
-	name, ok := serverName(hello[4:])
+	g, ok := parseGreeting(hello[4:])
 	if !ok {
-		return nil, "", errGreeting
+		return nil, g, errGreeting
 	}
-	return read, name, nil
+	return read, g, nil
+}
+
+// notBefore refuses a record of TLS that would stand before the first message:
+// servers pass over such alerts, and would then read a name that was not looked
+// at.
+func notBefore(in *bufio.Reader) error {
+	h, err := in.Peek(5)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	if len(h) == 5 && h[1] == 3 && h[3] == 0 && (h[4] == 1 || h[4] == 2) {
+		return errGreeting
+	}
+	return nil
 }
 
 // fieldsOf cuts length-prefixed fields off a message of TLS.
@@ -116,37 +146,41 @@ func (f *fieldsOf) take(n int) []byte {
 	return out
 }
 
-// serverName returns the name of a ClientHello, empty where it gives none. Two
-// of them, or of the extension, are no hello.
-func serverName(hello []byte) (name string, ok bool) {
+// parseGreeting reads a ClientHello. Two names, or two of the extension, are none.
+func parseGreeting(hello []byte) (g greeting, ok bool) {
 	f := &fieldsOf{hello, true}
 	f.take(2 + 32) // version and random
 	f.next(1)      // session
 	f.next(2)      // ciphers
 	f.next(1)      // compressions
 	if f.ok && len(f.rest) == 0 {
-		return "", true
+		return g, true
 	}
 	list := &fieldsOf{f.next(2), f.ok}
 	if !f.ok || len(f.rest) > 0 {
-		return "", false
+		return g, false
 	}
 	seen := false
 	for len(list.rest) > 0 {
 		kind, body := list.take(2), list.next(2)
 		if !list.ok {
-			return "", false
+			return g, false
 		}
-		if binary.BigEndian.Uint16(kind) != tlsServerName {
+		switch binary.BigEndian.Uint16(kind) {
+		case tlsEarlyData:
+			g.early = true
+			continue
+		case tlsServerName:
+		default:
 			continue
 		}
 		names := &fieldsOf{body, true}
 		inner := &fieldsOf{names.next(2), true}
 		of, text := inner.take(1), inner.next(2)
 		if seen || !names.ok || !inner.ok || len(names.rest)+len(inner.rest) > 0 || of[0] != tlsServerName || len(text) == 0 {
-			return "", false
+			return g, false
 		}
-		seen, name = true, string(text)
+		seen, g.name = true, string(text)
 	}
-	return name, list.ok
+	return g, list.ok
 }

@@ -45,12 +45,13 @@ func (t *pair) quiet() bool { return time.Since(t.born)-time.Duration(t.last.Loa
 func (p *Proxy) tunnel(c net.Conn, in *bufio.Reader, to net.Conn, r request) {
 	t := p.pair(c, to)
 	defer t.end()
-	done := make(chan struct{})
+	done, heard := make(chan struct{}), newAnswer(to)
 	p.serving.Go(func() {
 		defer close(done)
-		t.copy(c, to)
+		defer heard.end()
+		t.copy(c, heard)
 	})
-	if p.begin(c, in, to, r) {
+	if p.begin(t, in, heard, r) {
 		t.copy(to, c)
 	} else {
 		t.end()
@@ -60,22 +61,33 @@ func (p *Proxy) tunnel(c net.Conn, in *bufio.Reader, to net.Conn, r request) {
 
 // begin passes on the first bytes of a command, with all that was read already.
 // It reports whether to go on.
-func (p *Proxy) begin(c net.Conn, in *bufio.Reader, to net.Conn, r request) bool {
-	_ = c.SetDeadline(time.Time{})
-	_ = c.SetReadDeadline(time.Now().Add(p.limits.Idle)) // fails where reading does
+func (p *Proxy) begin(t *pair, in *bufio.Reader, to *answer, r request) bool {
+	_ = t.a.SetDeadline(time.Time{})
+	_ = t.a.SetReadDeadline(time.Now().Add(p.limits.Idle)) // fails where reading does
 	if _, err := in.Peek(1); err != nil {
 		return errors.Is(err, io.EOF) // the host may have more to say
 	}
-	_ = c.SetReadDeadline(time.Now().Add(p.limits.Request))
-	first, name, err := readGreeting(in)
-	if err != nil || !p.mayGreet(name, r) {
+	_ = t.a.SetReadDeadline(time.Now().Add(p.limits.Request))
+	read, g, err := readGreeting(in)
+	if err != nil || !p.mayGreet(g.name, r) {
 		return false
 	}
-	if n := in.Buffered(); n > 0 {
-		rest, _ := in.Peek(n)
-		first = append(first, rest...)
+	if _, err := to.Write(read); err != nil {
+		return false
 	}
-	_, err = to.Write(first)
+	if read != nil {
+		rest := t.reader(in, t.a)
+		if !p.followGreeting(rest, to, g, r) || !flush(to, rest) {
+			return false
+		}
+	}
+	return flush(to, in)
+}
+
+// flush passes on what was read already and not looked at.
+func flush(to io.Writer, in *bufio.Reader) bool {
+	rest, _ := in.Peek(in.Buffered())
+	_, err := to.Write(rest)
 	return err == nil
 }
 
