@@ -64,7 +64,7 @@ func acting(t *testing.T, s *Sandbox, dir, act string, args ...string) *Process 
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer said.Close()
+	t.Cleanup(func() { s.Close(); said.Close() }) // the process has it until it is reaped
 	p, err := s.Start(context.Background(), Command{Path: self, Args: append([]string{"act"}, args...), Env: []string{actVariable + "=" + act}, Dir: dir, Files: []*os.File{nil, said, said}})
 	if err != nil {
 		t.Fatal(err)
