@@ -4,6 +4,8 @@ package agents
 
 import (
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
@@ -20,7 +22,7 @@ func TestAgents(t *testing.T) {
 				name string
 				run  func(*testing.T, *place)
 			}{
-				{"confined", confined}, {"commands", commands}, {"inputs", inputs}, {"long", long}, {"background", background},
+				{"confined", confined}, {"noted", noted}, {"commands", commands}, {"inputs", inputs}, {"long", long}, {"background", background},
 				{"others", others}, {"second", second}, {"failing", failing}, {"asking", asking}, {"switched", switched}, {"unconfined", unconfined},
 			} {
 				t.Run(test.name, func(t *testing.T) {
@@ -82,6 +84,22 @@ func confined(t *testing.T, p *place) {
 	results := p.ask(t, startModel(t, script...)) // without flags
 	if outside, inside := p.found(t); outside != nil || !slices.Equal(inside, []string{"made"}) {
 		t.Errorf("with the hook and no flags: outside %q, inside %q; the tool answered %q", outside, inside, results)
+	}
+}
+
+// noted: the model reads what caisson says of a denial, with what would allow it.
+func noted(t *testing.T, p *place) {
+	bait := httptest.NewServer(http.NotFoundHandler())
+	defer bait.Close()
+	address := strings.TrimPrefix(bait.URL, "http://")
+	host, port, _ := strings.Cut(address, ":")
+	script := []call{p.shell(t, p.touching("asked")+"; bash -c 'exec 3<>/dev/tcp/"+host+"/"+port+" && echo REACHED'")}
+	without, with := p.both(t, []string{"asked"}, script, nil)
+	if !strings.Contains(without[0], "REACHED") {
+		t.Errorf("without the hook: %q", without)
+	}
+	if strings.Contains(with[0], "REACHED") || !strings.Contains(with[0], "caisson: denied: connect net:"+address) || !strings.Contains(with[0], "--allow-loopback "+port) {
+		t.Errorf("with the hook: %q", with)
 	}
 }
 
