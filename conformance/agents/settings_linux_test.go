@@ -16,6 +16,7 @@ func TestSettings(t *testing.T) {
 	for _, c := range []struct{ file, bad, mistake string }{
 		{"claude.json", `"enabled": true`, `"enabled": "yes"`},
 		{"codex.toml", `inherit = "core"`, `inherits = "core"`},
+		{"codexprofile.toml", `"vendor" = "read"`, `"vendor" = "all"`},
 		{"srt.json", `"denyRead": [`, `"denyRead": [1, `},
 	} {
 		text, err := os.ReadFile(filepath.Join("../../core/policy/foreign/testdata", c.file))
@@ -45,7 +46,7 @@ func (p *place) reads(t *testing.T, file, text string) (said string, reads bool)
 		p.write(t, filepath.Join(p.home, ".claude", "settings.json"), text)
 		out, _ := p.command(filepath.Join(p.agents, "claude"), "doctor").CombinedOutput() // it has no key to sign in by
 		return string(out), strings.Contains(string(out), "Claude Code doctor") && !strings.Contains(string(out), "Invalid settings")
-	case "codex.toml":
+	case "codex.toml", "codexprofile.toml":
 		p.write(t, filepath.Join(p.home, ".codex", "config.toml"), text)
 		m := startModel(t)
 		out, err := p.start(p, m, []string{"--strict-config"}).CombinedOutput()

@@ -124,7 +124,7 @@ func TestRead(t *testing.T) {
 // come to a policy that is one.
 func TestGolden(t *testing.T) {
 	t.Parallel()
-	for tool, name := range map[string]string{"srt": "srt.json", "claude": "claude.json", "codex": "codex.toml"} {
+	for name, tool := range map[string]string{"srt.json": "srt", "claude.json": "claude", "codex.toml": "codex", "codexprofile.toml": "codex"} {
 		text, err := os.ReadFile(filepath.Join("testdata", name))
 		if err != nil {
 			t.Fatal(err)
@@ -136,7 +136,7 @@ func TestGolden(t *testing.T) {
 		if _, err := policy.Decode("made", []byte(got.TOML())); err != nil {
 			t.Errorf("%s: %v", tool, err)
 		}
-		golden := filepath.Join("testdata", tool+".golden.toml")
+		golden := filepath.Join("testdata", strings.TrimSuffix(name, filepath.Ext(name))+".golden.toml")
 		if *update {
 			if err := os.WriteFile(golden, []byte(got.TOML()), 0o644); err != nil {
 				t.Fatal(err)
@@ -173,6 +173,37 @@ func TestMarked(t *testing.T) {
 	}
 }
 
+// TestCodexProfile: of profiles nothing is opened but what the one that is the
+// default opens.
+func TestCodexProfile(t *testing.T) {
+	t.Parallel()
+	const profile = "[permissions.a.filesystem]\n\"/x\" = \"write\"\n[permissions.a.network]\nenabled = %v\ndomains = { \"x.org\" = \"allow\", \"y.org\" = \"deny\" }\n"
+	for _, c := range []struct {
+		top  string
+		on   bool
+		want []string
+	}{
+		{"default_permissions = 'a'\n", true, []string{"files.write=/x", "network.allow=x.org", "network.mode=allowlist", "network.deny=y.org"}},
+		{"default_permissions = 'a'\n", false, []string{"files.write=/x", "network.deny=y.org"}},
+		{"default_permissions = ':workspace'\n", true, nil},
+		{"default_permissions = ':read-only'\n", true, []string{"extends=read-only"}},
+		{"default_permissions = 'b'\n", true, nil},
+		{"", true, nil},
+	} {
+		got, err := Read("codex", "f", fmt.Appendf([]byte(c.top), profile, c.on))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var have []string
+		for _, v := range got.Values {
+			have = append(have, v.Setting+"="+v.Value)
+		}
+		if !slices.Equal(have, c.want) {
+			t.Errorf("%q, on %v: %q, want %q", c.top, c.on, have, c.want)
+		}
+	}
+}
+
 // TestReadRefuses names file, line and key.
 func TestReadRefuses(t *testing.T) {
 	t.Parallel()
@@ -195,6 +226,10 @@ func TestReadRefuses(t *testing.T) {
 		{"srt", "{\"filesystem\": {\"denyRead\": [{\"literal\": true}]}}", "must have a string path"},
 		{"srt", "{\"filesystem\": {\"denyRead\": [1]}}", "must be a table, not"},
 		{"srt", "{\"credentials\": {\"files\": [{\"path\": \"/k\"}]}}", "must have a string mode"},
+		{"codex", "default_permissions = 1", "must be a string"},
+		{"codex", "default_permissions = 'a'\n[permissions.a.filesystem]\n\"/x\" = \"all\"", "f:3:8: permissions.a.filesystem.\"/x\": is no access of Codex"},
+		{"codex", "default_permissions = 'a'\n[permissions.a.network]\ndomains = { \"x.org\" = true }", "must be allow or deny"},
+		{"codex", "default_permissions = 'a'\n[permissions.a]\nfilesystem = []", "must be a table"},
 		{"vim", "{}", "known are: srt, claude, codex"},
 	} {
 		_, err := Read(c.tool, "f", []byte(c.text))
@@ -223,6 +258,13 @@ func TestHostileValues(t *testing.T) {
 func FuzzRead(f *testing.F) {
 	for i, text := range []string{srtFile, claudeFile, codexFile, `{"filesystem": {"allowWrite": ["\u0085"]}}`} {
 		f.Add(uint8(i), []byte(text))
+	}
+	for tool, name := range []string{"srt.json", "claude.json", "codexprofile.toml"} {
+		text, err := os.ReadFile(filepath.Join("testdata", name))
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(uint8(tool), text)
 	}
 	f.Fuzz(func(t *testing.T, tool uint8, text []byte) {
 		got, err := Read(Tools()[int(tool)%3], "f", text)

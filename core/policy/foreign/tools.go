@@ -194,6 +194,13 @@ func (r *reader) rulePath(n *strict.Node, setting, path string) {
 
 // codex reads config.toml of Codex.
 func (r *reader) codex(top *strict.Node) error {
+	chosen := ""
+	if n := top.Member("default_permissions"); n != nil {
+		if n.Kind != strict.String {
+			return n.Refuse("must be a string, not "+n.Kind.String(), "")
+		}
+		chosen = n.Text
+	}
 	return members(top, map[string]func(*strict.Node) error{
 		"sandbox_mode": func(n *strict.Node) error {
 			switch {
@@ -222,9 +229,14 @@ func (r *reader) codex(top *strict.Node) error {
 		},
 		"shell_environment_policy": r.codexEnvironment,
 		"approval_policy":          r.lost(whyNeverAsk),
-		"permissions":              r.lost("profiles of permissions are not read by this version"),
-		"default_permissions":      r.lost("profiles of permissions are not read by this version"),
-		"profiles":                 r.lost("of several profiles none is chosen: write the one that you mean at the top"),
+		"permissions":              r.codexProfiles(chosen),
+		"default_permissions": func(n *strict.Node) error {
+			if !r.codexBuiltin(n) && (top.Member("permissions") == nil || top.Member("permissions").Member(chosen) == nil) {
+				r.loseItem(n, "there is no such profile")
+			}
+			return nil
+		},
+		"profiles": r.lost("of several profiles none is chosen: write the one that you mean at the top"),
 	}, r.lost(whyOther))
 }
 
