@@ -34,10 +34,17 @@ type sockets struct {
 	closed atomic.Bool            // nobody looks for room any more
 }
 
-// madeSocket is one of them.
+// madeSocket is one of them. Its descriptor is closed by who took it out of the
+// table, and not before it was given: its number may be another file's then.
 type madeSocket struct {
 	fd    int
-	given bool // a process inside has it, or had
+	given chan struct{} // closed when a process inside has it, or never will
+}
+
+// close is called once, by who took it out.
+func (m *madeSocket) close() {
+	<-m.given
+	unix.Close(m.fd)
 }
 
 // maxMade bounds the descriptors that the commands of a sandbox can have the
@@ -65,26 +72,27 @@ func (b *broker) makeSocket(n *notification, listener int) {
 		n.answer(listener, errnoOf(err))
 		return
 	}
-	number, errno := b.made.keep(fd, b.sandbox.fence)
+	number, given, errno := b.made.keep(fd, b.sandbox.fence)
 	if errno != 0 {
 		unix.Close(fd)
 		n.answer(listener, errno)
 		return
 	}
-	if err := n.install(listener, fd, flags&unix.SOCK_CLOEXEC != 0); err != nil {
+	err = n.install(listener, fd, flags&unix.SOCK_CLOEXEC != 0)
+	close(given)
+	if err != nil {
 		b.made.forget(number)
 		n.answer(listener, errnoOf(err))
-		return
 	}
-	b.made.give(number)
 }
 
-// keep adds a socket. Where there is no room, those go first that no process
+// keep adds a socket, whose descriptor is the table's from then on; given is to be
+// closed when it was given. Where there is no room, those go first that no process
 // inside has any more.
-func (s *sockets) keep(fd int, f *fence) (number uint64, errno unix.Errno) {
+func (s *sockets) keep(fd int, f *fence) (number uint64, given chan<- struct{}, errno unix.Errno) {
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil {
-		return 0, errnoOf(err)
+		return 0, nil, errnoOf(err)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -93,39 +101,34 @@ func (s *sockets) keep(fd int, f *fence) (number uint64, errno unix.Errno) {
 	}
 	_, taken := s.held[st.Ino] // numbers begin again, see get_next_ino of the kernel
 	if s.closed.Load() || taken || len(s.held) >= maxMade {
-		return 0, unix.ENFILE
+		return 0, nil, unix.ENFILE
 	}
 	if s.held == nil {
 		s.held = map[uint64]*madeSocket{}
 	}
-	s.held[st.Ino] = &madeSocket{fd: fd}
-	return st.Ino, 0
+	made := &madeSocket{fd: fd, given: make(chan struct{})}
+	s.held[st.Ino] = made
+	return st.Ino, made.given, 0
 }
 
 // sweep lets go what no process inside has. One that is on its way from a process
 // to another in a message is not found either: it can be used, and not connected.
 func (s *sockets) sweep(f *fence) {
-	unused := map[uint64]bool{}
+	unused := map[uint64]*madeSocket{}
 	for number, made := range s.held {
-		unused[number] = made.given
+		select {
+		case <-made.given:
+			unused[number] = made
+		default:
+		}
 	}
 	f.eachSocket(func(_ int, number uint64) bool {
 		delete(unused, number)
 		return !s.closed.Load() // all goes then
 	})
-	for number, gone := range unused {
-		if gone {
-			s.letGo(number)
-		}
-	}
-}
-
-// give notes that a process inside has a socket.
-func (s *sockets) give(number uint64) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if made := s.held[number]; made != nil {
-		made.given = true
+	for number, made := range unused {
+		delete(s.held, number)
+		made.close()
 	}
 }
 
@@ -166,25 +169,24 @@ func (s *sockets) drop(fd int) {
 
 func (s *sockets) forget(number uint64) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.letGo(number)
+	made := s.held[number]
+	delete(s.held, number)
+	s.mu.Unlock()
+	if made != nil {
+		made.close()
+	}
 }
 
-// close lets all go, and takes no more.
+// close lets all go, and takes no more. It does not wait for those that are being
+// given: the commands are killed after it.
 func (s *sockets) close() {
 	s.closed.Store(true) // before waiting for those who look for room
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for number := range s.held {
-		s.letGo(number)
+	for _, made := range s.held {
+		go made.close()
 	}
-}
-
-func (s *sockets) letGo(number uint64) {
-	if made := s.held[number]; made != nil {
-		unix.Close(made.fd)
-		delete(s.held, number)
-	}
+	clear(s.held)
 }
 
 // socketNumber is the number of the socket that a descriptor of a thread is of,

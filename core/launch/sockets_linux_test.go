@@ -233,3 +233,41 @@ func TestSocketNumber(t *testing.T) {
 		}
 	}
 }
+
+// TestMadeSocketIsGivenFirst: a descriptor that is being given to a command is
+// not closed before, when its number could be another file's, and is closed then.
+func TestMadeSocketIsGivenFirst(t *testing.T) {
+	t.Parallel()
+	for how, end := range map[string]func(*sockets, uint64){
+		"the sandbox ends": func(s *sockets, _ uint64) { s.close() },
+		"it is bound":      func(s *sockets, number uint64) { go s.forget(number) },
+	} {
+		fd, err := stream()
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := &sockets{}
+		number, given, errno := s.keep(fd, nil)
+		if errno != 0 {
+			t.Fatal(errno)
+		}
+		is := func() bool {
+			var st unix.Stat_t
+			return unix.Fstat(fd, &st) == nil && st.Ino == number
+		}
+		end(s, number)
+		for range 100 {
+			time.Sleep(time.Millisecond)
+			if !is() {
+				t.Fatalf("%s: closed before it was given", how)
+			}
+		}
+		close(given)
+		for limit := time.Now().Add(time.Minute); is() && time.Now().Before(limit); {
+			time.Sleep(time.Millisecond)
+		}
+		if is() {
+			t.Errorf("%s: not closed after it was given", how)
+		}
+	}
+}
