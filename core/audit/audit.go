@@ -5,7 +5,8 @@
 // or inserts a line breaks every hash after it; who cuts the end off is found out
 // by whoever noted the last hash elsewhere.
 //
-// A log is written by any number of processes of one user at once. Each append
+// A log is written by any number of processes of one user at once, which share a
+// directory of state. Each append
 // is one write under a lock, and on the disk when it returns. A process that was
 // killed meanwhile may leave half a line at the end; the next record says so.
 package audit

@@ -308,18 +308,24 @@ func TestBadSOCKS(t *testing.T) {
 func TestNothingSecretInDecisions(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, Config{})
-	for _, first := range []string{
-		"GET https://user:SECRET@host.example/SECRET?SECRET HTTP/1.1",
-		"GET http://user:SECRET@host.example:1/ HTTP/1.1",
-		"GET http://host.example:1/?SECRET#SECRET HTTP/1.1",
-		"CONNECT user:SECRET@host.example:1 HTTP/1.1",
-		"CONNECT host.example:1/SECRET HTTP/1.1",
+	for _, c := range []struct{ first, host string }{
+		{"GET https://user:SECRET@host.example/SECRET?SECRET HTTP/1.1", "host.example"},
+		{"GET http://user:SECRET@host.example:1/ HTTP/1.1", "host.example"},
+		{"GET http://host.example:1/?SECRET#SECRET HTTP/1.1", "host.example"},
+		{"CONNECT user:SECRET@host.example:1 HTTP/1.1", "host.example"},
+		{"CONNECT host.example:1/SECRET HTTP/1.1", "host.example"},
+		{"GET https://host.example:1/@SECRET HTTP/1.1", "host.example"},
+		{"GET http://user:SECRET/x@host.example/ HTTP/1.1", "''"},
+		{"GET http://user:SECRET#x@host.example/ HTTP/1.1", "''"},
+		{"GET http://user:SECRET?x@host.example:1/ HTTP/1.1", "''"},
+		{"CONNECT user:SECRET/x@host.example:1 HTTP/1.1", "''"},
+		{"GET http://user:x@SECRET!/x@host.example/ HTTP/1.1", "''"},
 	} {
 		before := len(w.decisions())
-		w.raw(first + "\r\n\r\n")
+		w.raw(c.first + "\r\n\r\n")
 		made := w.decisions()[before:]
-		if len(made) != 1 || !strings.HasPrefix(made[0].Host, "host.example") || strings.Contains(fmt.Sprintf("%+v", made[0]), "SECRET") {
-			t.Errorf("%s: %+v", first, made)
+		if len(made) != 1 || !strings.HasPrefix(made[0].Host, c.host) || strings.Contains(fmt.Sprintf("%+v", made[0]), "SECRET") {
+			t.Errorf("%s: %+v", c.first, made)
 		}
 	}
 }

@@ -281,15 +281,27 @@ func linger(c net.Conn) {
 }
 
 // authority is the part of what a client asked for that may name a host. A
-// decision says no more of it: the rest can hold passwords and tokens.
+// decision says no more of it: the rest can hold passwords and tokens. Where the
+// password itself holds what ends the part, it says nothing.
 func authority(target string) string {
 	if _, rest, ok := strings.Cut(target, "://"); ok {
 		target = rest
 	}
+	rest := ""
 	if i := strings.IndexAny(target, `/?#\`); i >= 0 {
-		target = target[:i]
+		target, rest = target[:i], target[i:]
 	}
-	return target[strings.LastIndexByte(target, '@')+1:]
+	host := target[strings.LastIndexByte(target, '@')+1:]
+	if !strings.Contains(rest, "@") {
+		return host
+	}
+	if _, err := hostrule.ParseHost(host); err == nil {
+		return host
+	}
+	if _, _, err := hostrule.ParseTarget(host); err == nil {
+		return host
+	}
+	return ""
 }
 
 // maxQuoted bounds what a decision says of something that is no host.

@@ -333,6 +333,20 @@ func TestAuditOfTheSystemStays(t *testing.T) {
 	if p := s.load(); !slices.Equal(p.Audit, []string{"/var/log/a.jsonl", "~/b.jsonl"}) {
 		t.Errorf("%q", p.Audit)
 	}
+	// $HOME, which host lists last, moves that of the user's file alone.
+	s.write("etc/policy.toml", "audit = ['~/a.jsonl']")
+	host := unixHost(nil)
+	host.homes = append(host.homes, "/elsewhere")
+	p := s.load()
+	p.Workspace = []string{"/home/me/ws"}
+	want := []string{"/home/me/a.jsonl", "/elsewhere/b.jsonl"}
+	if got := mustResolve(t, p, host).Audit(); !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+	if got := p.NamedPaths(host, "audit"); !slices.Equal(got, want) {
+		t.Errorf("named: %q, want %q", got, want)
+	}
+	s.write("etc/policy.toml", "audit = ['/var/log/a.jsonl']")
 	p, err := s.UnderSystem(Standard("/ws"))
 	if err != nil || !slices.Equal(p.Audit, []string{"/var/log/a.jsonl"}) {
 		t.Errorf("%q, %v", p.Audit, err)

@@ -183,7 +183,7 @@ func (l *lookup) absolute(value, dir string) (string, error) {
 	if !utf8.ValidString(value) {
 		return "", fmt.Errorf("%q is not UTF-8 text", value)
 	}
-	if rest, ok := strings.CutPrefix(value, "~"); ok && (rest == "" || rest[0] == '/' || rest[:1] == l.os.Separator()) {
+	if rest, ok := l.belowHome(value); ok {
 		home := l.home()
 		if home == "" {
 			return "", fmt.Errorf("%q needs a home directory and there is none", value)
@@ -204,6 +204,12 @@ func (l *lookup) absolute(value, dir string) (string, error) {
 		dir = wd
 	}
 	return l.plain(dir + l.os.Separator() + value), nil
+}
+
+// belowHome returns what follows "~" in a path that begins with it.
+func (l *lookup) belowHome(value string) (rest string, ok bool) {
+	rest, ok = strings.CutPrefix(value, "~")
+	return rest, ok && (rest == "" || rest[0] == '/' || rest[:1] == l.os.Separator())
 }
 
 // home is the directory that "~" means: $HOME before the user database, as in

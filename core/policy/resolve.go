@@ -164,7 +164,7 @@ func (r *resolver) network() Network {
 func (r *resolver) auditFiles() ([]string, error) {
 	var files []string
 	for _, e := range r.policy.entries("audit") {
-		paths, err := r.paths(e)
+		paths, err := r.paths(r.accounted(e))
 		if err != nil {
 			return nil, err
 		}
@@ -175,6 +175,15 @@ func (r *resolver) auditFiles() ([]string, error) {
 	return files, nil
 }
 
+// accounted has "~" in an audit file of the system's policy mean the home that the
+// user database names: $HOME would send the records to where nobody looks.
+func (r *resolver) accounted(e entry) entry {
+	if rest, ok := r.belowHome(e.Value); ok && e.Layer == LayerSystem && len(r.homes) > 0 {
+		e.Value = r.homes[0] + rest
+	}
+	return e
+}
+
 // NamedPaths returns the paths that a setting names, made absolute as far as that
 // can be told for a host where it may not be possible to resolve the rest of the
 // policy. What is named relative to a workspace is left out.
@@ -182,6 +191,9 @@ func (p Policy) NamedPaths(h Host, setting string) []string {
 	r := &resolver{lookup: newLookup(h), policy: p}
 	var paths []string
 	for _, e := range p.entries(setting) {
+		if setting == "audit" {
+			e = r.accounted(e)
+		}
 		if e.Dir == "" && r.relative(e.Value) {
 			continue
 		}

@@ -26,12 +26,13 @@ ended and what was denied to it, each record with the hash of the one before.`
 
 // opened opens an audit file for reading.
 func opened(name string) (*os.File, error) {
-	file, err := os.Open(name)
+	info, err := os.Stat(name) // to open a fifo would wait
+	if err == nil && !info.Mode().IsRegular() {
+		err = errors.New("it is no regular file")
+	}
+	var file *os.File
 	if err == nil {
-		var info os.FileInfo
-		if info, err = file.Stat(); err == nil && !info.Mode().IsRegular() {
-			err = errors.New("it is no regular file")
-		}
+		file, err = os.Open(name)
 	}
 	if err != nil {
 		return nil, diag.New(diag.UsageInvalid, diag.Quote(name)+": "+cause(err).Error(), "")
