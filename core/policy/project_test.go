@@ -3,6 +3,7 @@
 package policy
 
 import (
+	"errors"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -291,5 +292,42 @@ func TestProjectNeverWidens(t *testing.T) {
 	}
 	if accepted < 200 {
 		t.Errorf("only %d project files were accepted: the test shows little", accepted)
+	}
+}
+
+// TestProjectFileAt: the names of held project files, as the host and as commands
+// see them, are no files.
+func TestProjectFileAt(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		make func(file string) error
+		want bool
+	}{
+		"absent":     {func(string) error { return nil }, false},
+		"file":       {func(file string) error { return os.WriteFile(file, nil, 0o600) }, true},
+		"held":       {func(file string) error { return os.Mkdir(file, 0o755) }, false},
+		"in no file": {func(file string) error { return os.WriteFile(filepath.Dir(file), nil, 0o600) }, false},
+		"held, inside": {func(file string) error {
+			return errors.Join(os.Mkdir(file, 0o755), os.WriteFile(filepath.Join(file, ".gitignore"), []byte("*\n"), 0o600))
+		}, false},
+		"directory": {func(file string) error {
+			return errors.Join(os.Mkdir(file, 0o755), os.WriteFile(filepath.Join(file, "x"), nil, 0o600))
+		}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			file := filepath.Join(t.TempDir(), "ws", ".caisson.toml")
+			if name != "in no file" {
+				if err := os.Mkdir(filepath.Dir(file), 0o755); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := c.make(file); err != nil {
+				t.Fatal(err)
+			}
+			if got, err := projectFileAt(file); err != nil || got != c.want {
+				t.Errorf("%v, %v; want %v", got, err, c.want)
+			}
+		})
 	}
 }
