@@ -7,6 +7,7 @@ package cli
 import (
 	"fmt"
 	"os"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 
@@ -28,4 +29,17 @@ func notInherited(n int) error {
 func isTerminal(f *os.File) bool {
 	_, err := unix.IoctlGetWinsize(int(f.Fd()), unix.TIOCGWINSZ)
 	return err == nil
+}
+
+// isOwn reports whether a file belongs to the user that caisson runs as.
+func isOwn(file os.FileInfo) bool {
+	st, ok := file.Sys().(*syscall.Stat_t)
+	return ok && int(st.Uid) == os.Geteuid()
+}
+
+// sameOwner reports whether two files belong to one user.
+func sameOwner(a, b os.FileInfo) bool {
+	x, ok := a.Sys().(*syscall.Stat_t)
+	y, ok2 := b.Sys().(*syscall.Stat_t)
+	return ok && ok2 && x.Uid == y.Uid
 }

@@ -144,10 +144,37 @@ func projectRoot(host policy.Host, dir string) string {
 	if err != nil {
 		return ""
 	}
+	start, err := os.Stat(dir)
+	if err != nil {
+		return ""
+	}
 	for ; filepath.Dir(dir) != dir && !slices.Contains(host.Homes(), dir); dir = filepath.Dir(dir) {
-		if _, err := os.Lstat(filepath.Join(dir, ".git")); err == nil {
+		if isRepository(filepath.Join(dir, ".git"), start) {
 			return dir
 		}
 	}
 	return ""
+}
+
+// isRepository reports whether git would take a .git for that of a directory
+// around start. One that another user made, as anybody can in /tmp, or that has
+// nothing in it, as sandboxes leave it behind, would make all below it writable.
+func isRepository(git string, start os.FileInfo) bool {
+	link, err := os.Lstat(git)
+	if err != nil {
+		return false
+	}
+	info, err := os.Stat(git)
+	if err != nil {
+		return false
+	}
+	for _, one := range []os.FileInfo{link, info} {
+		if !isOwn(one) && !sameOwner(one, start) {
+			return false
+		}
+	}
+	if info.IsDir() {
+		_, err = os.Lstat(filepath.Join(git, "HEAD"))
+	}
+	return err == nil
 }
