@@ -47,7 +47,7 @@ func (a *answer) Read(b []byte) (int, error) {
 func (a *answer) end() { a.once.Do(func() { close(a.known) }) }
 
 // retries waits for the answer and reports whether it asks for a second greeting:
-// then its random bytes are a hash that says so (RFC 8446, 4.1.3).
+// then its random bytes are a hash that says so (RFC 8446, 4.1.3, and ADR 69).
 func (a *answer) retries() bool {
 	<-a.known
 	random := sha256.Sum256([]byte("HelloRetryRequest"))
