@@ -144,6 +144,18 @@ func (c *cgroup) attributes() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{UseCgroupFD: true, CgroupFD: int(c.dir.Fd())}
 }
 
+// adopt moves a process of our own that has made no other one yet into the
+// group: filters of containers refuse clone3(2), by which one begins there.
+func (c *cgroup) adopt(pid int) error {
+	if c == nil {
+		return nil
+	}
+	if err := c.set("cgroup.procs", strconv.Itoa(pid)); err != nil {
+		return fmt.Errorf("move a process to the control group: %w", err)
+	}
+	return nil
+}
+
 // kill kills all that is in the group, where the kernel can: from Linux 5.14 on.
 func (c *cgroup) kill() {
 	if c != nil {

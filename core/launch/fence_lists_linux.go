@@ -45,7 +45,10 @@ func (s *Sandbox) startNursery() error {
 	if f.births, err = newControl(); err != nil {
 		return err
 	}
-	if f.nursery, err = s.cgroup.execImage(image, f.births.other, ruleset); err != nil {
+	if f.nursery, err = execImage(image, f.births.other, ruleset); err != nil {
+		return err
+	}
+	if err := s.cgroup.adopt(f.nursery); err != nil {
 		return err
 	}
 	f.kin.know(f.nursery)
