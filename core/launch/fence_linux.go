@@ -42,7 +42,7 @@ type fence struct {
 	births  *control // to the nursery
 	ender   int      // pid, 0: none
 	end     *control // to the ender: its end is the sign
-	tmp     string   // the sandbox's directory, "" for none
+	tmp     tmpDir   // for temporary files
 	rules   plan.Landlock
 
 	protected []string // what the step metadata keeps as it is
@@ -130,7 +130,7 @@ func (f *fence) read(p *plan.Plan) (err error) {
 	f.rules.Rules = slices.Clone(f.rules.Rules)
 	for i := range f.rules.Rules {
 		if r := &f.rules.Rules[i]; r.Path == plan.TmpSymbol {
-			r.Path = f.tmp
+			r.Path = f.tmp.path
 		}
 	}
 	return nil
@@ -172,7 +172,7 @@ var errNoNursery = errors.New("the process that makes commands was ended from in
 // startFenced makes a command.
 func (s *Sandbox) startFenced(ctx context.Context, p *Process, c Command, in *inherited) error {
 	f := s.fence
-	c.Env = withTmp(c.Env, f.tmp)
+	c.Env = withTmp(c.Env, f.tmp.path)
 	sp := p.specOf(c, in)
 	sp.alone, sp.reopen = true, nil
 	for n, fd := range in.fds {
@@ -315,9 +315,7 @@ func (s *Sandbox) endFence() {
 		}
 	}
 	s.reapStrays(true)
-	if f.tmp != "" {
-		removeTmp(f.tmp)
-	}
+	f.tmp.remove()
 }
 
 // How far signals of the agent go.

@@ -257,7 +257,7 @@ func (p *proving) judge(words []uint64) error {
 // wrappedSyscalls prints the lists of a command "CMD": that which executes the
 // wrappers, and the stage that these execute.
 func wrappedSyscalls(step plan.Wrap, filter []seccomp.Instruction) (string, error) {
-	w := &wrapped{step: plan.Wrap{}, tmp: plan.TmpSymbol}
+	w := &wrapped{step: plan.Wrap{}, tmp: tmpDir{path: plan.TmpSymbol}}
 	for _, p := range step.Programs {
 		w.step.Programs = append(w.step.Programs, plan.Program{Path: p.Path})
 	}

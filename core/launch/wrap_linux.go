@@ -32,7 +32,7 @@ import (
 type wrapped struct {
 	step  plan.Wrap
 	proof proof
-	tmp   string // the sandbox's directory, "" where no argument names it
+	tmp   tmpDir // where an argument names it
 
 	mu   sync.Mutex
 	live map[*Process]bool // commands that are not reaped
@@ -75,7 +75,7 @@ func (s *Sandbox) makeWrapped(step plan.Wrap) (err error) {
 	}()
 	for _, p := range step.Programs {
 		for _, a := range p.Args {
-			if kind, _ := plan.Symbol(a); kind == "tmp" && w.tmp == "" {
+			if kind, _ := plan.Symbol(a); kind == "tmp" && w.tmp.path == "" {
 				if w.tmp, err = makeTmp(tmpDirs(s.options.StateDir)); err != nil {
 					return err
 				}
@@ -130,8 +130,8 @@ func (s *Sandbox) closeWrapped() {
 }
 
 func (w *wrapped) remove() {
-	if w != nil && w.tmp != "" {
-		removeTmp(w.tmp)
+	if w != nil {
+		w.tmp.remove()
 	}
 }
 
@@ -270,7 +270,7 @@ func (w *wrapped) arguments(n int, fds *[]int) (argv []string, opened []int, err
 			case "file":
 				a = path(number[name])
 			case "tmp":
-				a = w.tmp + name
+				a = w.tmp.path + name
 			}
 			argv = append(argv, a)
 		}

@@ -17,13 +17,10 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/caisson-sandbox/caisson/core/diag"
 	"github.com/caisson-sandbox/caisson/core/plan"
@@ -365,31 +362,35 @@ func TestCollectTmp(t *testing.T) {
 
 func testCollectTmp(t *testing.T, collect func(t *testing.T, state string, report func(diag.Diagnostic))) {
 	state := t.TempDir()
-	dead := exec.Command("true")
-	if err := dead.Run(); err != nil {
+	base := filepath.Join(state, "tmp")
+	living, err := makeTmp(base)
+	if err != nil {
 		t.Fatal(err)
 	}
-	var dirs []string
-	for _, pid := range []int{dead.Process.Pid, unix.Getpid()} {
-		dir := filepath.Join(state, "tmp", tmpPrefix+strconv.Itoa(pid)+"-x")
-		if err := os.MkdirAll(filepath.Join(dir, "closed"), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(filepath.Join(dir, "closed", "file"), nil, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.Chmod(filepath.Join(dir, "closed"), 0); err != nil {
-			t.Fatal(err)
-		}
-		dirs = append(dirs, dir)
+	killed := filepath.Join(base, tmpPrefix+"killed")
+	if err := os.MkdirAll(filepath.Join(killed, "closed"), 0o755); err != nil {
+		t.Fatal(err)
 	}
-	t.Cleanup(func() { removeTmp(dirs[1]) })
+	if err := os.WriteFile(filepath.Join(killed, "closed", "file"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, dir := range []string{filepath.Join(killed, "closed"), killed} { // as commands may leave them
+		if err := os.Chmod(dir, 0); err != nil {
+			t.Fatal(err)
+		}
+	}
 	var said findings
 	collect(t, state, said.add)
-	if _, err := os.Stat(dirs[0]); err == nil || !slices.Contains(said.codes(), diag.LeftoverRemoved) {
-		t.Errorf("%s is left, %v", dirs[0], said.codes())
+	if _, err := os.Stat(killed); err == nil || !slices.Contains(said.codes(), diag.LeftoverRemoved) {
+		t.Errorf("%s is left, %v", killed, said.codes())
 	}
-	if _, err := os.Stat(dirs[1]); err != nil {
+	if _, err := os.Stat(living.path); err != nil {
 		t.Error(err)
+	}
+	if living.remove(); len(said.codes()) != 1 {
+		t.Errorf("reported: %v", said.codes())
+	}
+	if left, err := os.ReadDir(base); err != nil || len(left) > 0 {
+		t.Errorf("left: %v, %v", left, err)
 	}
 }

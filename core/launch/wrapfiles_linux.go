@@ -7,12 +7,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
-	"path/filepath"
-	"strconv"
-	"strings"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 
@@ -66,71 +61,4 @@ func openHashed(p plan.Program) (int, error) {
 		return -1, diag.New(diag.LaunchFailed, "the wrapper "+diag.Quote(p.Path)+" is not what it was when it was trusted", "")
 	}
 	return fd, nil
-}
-
-// tmpDirs is where the directories are that plans of wrappers name {tmp}; one
-// without namespaces names a place itself. Their names tell whose they are.
-func tmpDirs(stateDir string) string {
-	if stateDir == "" {
-		return os.TempDir()
-	}
-	return filepath.Join(stateDir, "tmp")
-}
-
-const tmpPrefix = "caisson-box-"
-
-// makeTmp makes the directory of one sandbox, and removes those of callers that
-// are gone.
-func makeTmp(base string) (string, error) {
-	if err := os.MkdirAll(base, 0o700); err != nil {
-		return "", fmt.Errorf("a directory for the sandbox: %w", err)
-	}
-	collectTmp(base, nil)
-	dir, err := os.MkdirTemp(base, fmt.Sprintf("%s%d-", tmpPrefix, os.Getpid())) // mode 0700
-	if err != nil {
-		return "", fmt.Errorf("a directory for the sandbox: %w", err)
-	}
-	return filepath.EvalSymlinks(dir)
-}
-
-// collectTmp removes the directories of callers that are gone. Those of other
-// users cannot be removed.
-func collectTmp(base string, report func(diag.Diagnostic)) {
-	entries, err := os.ReadDir(base)
-	if err != nil {
-		return
-	}
-	for _, e := range entries {
-		rest, ours := strings.CutPrefix(e.Name(), tmpPrefix)
-		number, _, _ := strings.Cut(rest, "-")
-		pid, err := strconv.Atoi(number)
-		if !ours || err != nil || !e.IsDir() || unix.Kill(pid, 0) != unix.ESRCH {
-			continue
-		}
-		dir := filepath.Join(base, e.Name())
-		removeTmp(dir)
-		said := "the directory " + diag.Quote(dir) + " of a sandbox that was killed was removed"
-		if info, err := os.Lstat(dir); err == nil {
-			if st, ok := info.Sys().(*syscall.Stat_t); !ok || int(st.Uid) != os.Geteuid() {
-				continue
-			}
-			said = "the directory " + diag.Quote(dir) + " of a sandbox that was killed cannot be removed yet"
-		}
-		tell(report, leftover(said))
-	}
-}
-
-// removeTmp removes a directory with what commands left in it, also where they
-// took the caller's rights to its directories.
-func removeTmp(dir string) {
-	if os.RemoveAll(dir) == nil {
-		return
-	}
-	_ = filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
-		if d != nil && d.IsDir() {
-			_ = os.Chmod(name, 0o700) // a directory, and nothing runs that could replace it
-		}
-		return nil
-	})
-	_ = os.RemoveAll(dir)
 }

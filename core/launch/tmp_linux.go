@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package launch
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/caisson-sandbox/caisson/core/diag"
+)
+
+// tmpDir is the directory for the temporary files of one sandbox. It is locked
+// while the sandbox lives, so that whoever finds one without a lock may remove
+// it: the number of a process means nothing to caissons in other containers,
+// which may have the same home. The zero value is none.
+type tmpDir struct {
+	path string
+	lock *os.File
+}
+
+// tmpDirs is where the directories are that plans of wrappers name {tmp}; one
+// without namespaces names a place itself.
+func tmpDirs(stateDir string) string {
+	if stateDir == "" {
+		return os.TempDir()
+	}
+	return filepath.Join(stateDir, "tmp")
+}
+
+const tmpPrefix = "caisson-box-"
+
+// makeTmp makes the directory of one sandbox, and removes those of callers that
+// are gone. Another one may remove it before it is locked.
+func makeTmp(base string) (tmpDir, error) {
+	err := os.MkdirAll(base, 0o700)
+	collectTmp(base, nil)
+	for range 8 {
+		var path string
+		if err == nil {
+			path, err = os.MkdirTemp(base, tmpPrefix) // mode 0700
+		}
+		if err == nil {
+			path, err = filepath.EvalSymlinks(path)
+		}
+		if err != nil {
+			break
+		}
+		lock, failed := lockTmp(path, unix.LOCK_SH)
+		if failed == nil {
+			return tmpDir{path, lock}, nil
+		}
+		if !errors.Is(failed, unix.ENOENT) && !errors.Is(failed, unix.EWOULDBLOCK) {
+			err = failed
+		}
+	}
+	if err == nil {
+		err = errors.New("each one is removed by somebody else")
+	}
+	return tmpDir{}, fmt.Errorf("a directory for the sandbox: %w", err)
+}
+
+// lockTmp opens and locks a directory. It is ENOENT if that is gone, and
+// EWOULDBLOCK if somebody has it.
+func lockTmp(path string, how int) (*os.File, error) {
+	dir, err := os.OpenFile(path, unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
+	if err != nil {
+		return nil, err
+	}
+	if err = unix.Flock(int(dir.Fd()), how|unix.LOCK_NB); err == nil {
+		// A removed directory can still be locked by who has it open.
+		_, err = os.Lstat(path)
+	}
+	if err != nil {
+		dir.Close()
+		return nil, err
+	}
+	return dir, nil
+}
+
+// remove removes the directory.
+func (d tmpDir) remove() {
+	if d.path != "" {
+		removeTmp(d.path)
+		d.lock.Close()
+	}
+}
+
+// collectTmp removes the directories of callers that are gone. Those of other
+// users cannot be removed.
+func collectTmp(base string, report func(diag.Diagnostic)) {
+	entries, err := os.ReadDir(base)
+	if err != nil {
+		return
+	}
+	for _, e := range entries {
+		if !strings.HasPrefix(e.Name(), tmpPrefix) {
+			continue
+		}
+		dir := filepath.Join(base, e.Name())
+		lock, err := lockTmp(dir, unix.LOCK_EX)
+		if info, gone := os.Lstat(dir); errors.Is(err, unix.EACCES) && gone == nil && info.IsDir() && os.Chmod(dir, 0o700) == nil { // a command closed it
+			lock, err = lockTmp(dir, unix.LOCK_EX)
+		}
+		if err != nil {
+			continue
+		}
+		removeTmp(dir)
+		lock.Close()
+		said := "the directory " + diag.Quote(dir) + " of a sandbox that was killed was removed"
+		if info, err := os.Lstat(dir); err == nil {
+			if st, ok := info.Sys().(*syscall.Stat_t); !ok || int(st.Uid) != os.Geteuid() {
+				continue
+			}
+			said = "the directory " + diag.Quote(dir) + " of a sandbox that was killed cannot be removed yet"
+		}
+		tell(report, leftover(said))
+	}
+}
+
+// removeTmp removes a directory with what commands left in it, also where they
+// took the caller's rights to its directories.
+func removeTmp(dir string) {
+	if os.RemoveAll(dir) == nil {
+		return
+	}
+	_ = filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
+		if d != nil && d.IsDir() {
+			_ = os.Chmod(name, 0o700) // a directory, and nothing runs that could replace it
+		}
+		return nil
+	})
+	_ = os.RemoveAll(dir)
+}
