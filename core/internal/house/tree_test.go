@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -129,4 +130,18 @@ func letter(line string, at int) bool {
 	}
 	c := line[at] | 0x20
 	return c >= 'a' && c <= 'z'
+}
+
+// TestTestedNames: packages with tests have names of their own. Where tests of
+// all are built into one directory, as make cross does, each has one file.
+func TestTestedNames(t *testing.T) {
+	t.Parallel()
+	dirs := map[string]string{}
+	for _, name := range files(t, "_test.go") {
+		dir := path.Dir(name)
+		if other := dirs[path.Base(dir)]; other != "" && other != dir && !strings.HasPrefix(dir, "conformance/fleets/") {
+			t.Errorf("%s and %s both have tests, and one name", other, dir)
+		}
+		dirs[path.Base(dir)] = dir
+	}
 }

@@ -120,7 +120,7 @@ func TestRead(t *testing.T) {
 	}
 }
 
-// TestGolden: settings that the tools themselves have read, see conformance/agents,
+// TestGolden: settings that the tools themselves have read, see conformance/hooks,
 // come to a policy that is one.
 func TestGolden(t *testing.T) {
 	t.Parallel()
