@@ -8,8 +8,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -34,50 +36,56 @@ func tmpDirs(stateDir string) string {
 	return filepath.Join(stateDir, "tmp")
 }
 
-const tmpPrefix = "caisson-box-"
+// tmpPrefix begins the names of the directories, newPrefix those of the ones that
+// are not locked yet.
+const (
+	tmpPrefix = "caisson-box-"
+	newPrefix = "caisson-new-"
+)
+
+// newTime is how long one may take to be locked.
+const newTime = time.Minute
 
 // makeTmp makes the directory of one sandbox, and removes those of callers that
-// are gone. Another one may remove it before it is locked.
-func makeTmp(base string) (tmpDir, error) {
-	err := os.MkdirAll(base, 0o700)
-	collectTmp(base, nil)
-	for range 8 {
-		var path string
-		if err == nil {
-			path, err = os.MkdirTemp(base, tmpPrefix) // mode 0700
-		}
-		if err == nil {
-			path, err = filepath.EvalSymlinks(path)
-		}
+// are gone. It gets its name once it is locked, so that nobody takes it for one
+// of those.
+func makeTmp(base string) (d tmpDir, err error) {
+	defer func() {
 		if err != nil {
-			break
+			err = fmt.Errorf("a directory for the sandbox: %w", err)
 		}
-		lock, failed := lockTmp(path, unix.LOCK_SH)
-		if failed == nil {
-			return tmpDir{path, lock}, nil
-		}
-		if !errors.Is(failed, unix.ENOENT) && !errors.Is(failed, unix.EWOULDBLOCK) {
-			err = failed
-		}
+	}()
+	if err := os.MkdirAll(base, 0o700); err != nil {
+		return d, err
 	}
-	if err == nil {
-		err = errors.New("each one is removed by somebody else")
+	collectTmp(base, nil)
+	if base, err = filepath.EvalSymlinks(base); err != nil {
+		return d, err
 	}
-	return tmpDir{}, fmt.Errorf("a directory for the sandbox: %w", err)
+	fresh, err := os.MkdirTemp(base, newPrefix+strconv.Itoa(os.Getpid())+"-") // mode 0700
+	if err != nil {
+		return d, err
+	}
+	if d.lock, err = lockTmp(fresh, unix.LOCK_SH); err != nil {
+		_ = os.Remove(fresh)
+		return d, err
+	}
+	d.path = filepath.Join(base, tmpPrefix+strings.TrimPrefix(filepath.Base(fresh), newPrefix))
+	if err := os.Rename(fresh, d.path); err != nil {
+		d.lock.Close()
+		_ = os.Remove(fresh)
+		return tmpDir{}, err
+	}
+	return d, nil
 }
 
-// lockTmp opens and locks a directory. It is ENOENT if that is gone, and
-// EWOULDBLOCK if somebody has it.
+// lockTmp opens and locks a directory. It is EWOULDBLOCK if somebody has it.
 func lockTmp(path string, how int) (*os.File, error) {
 	dir, err := os.OpenFile(path, unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
 	if err != nil {
 		return nil, err
 	}
-	if err = unix.Flock(int(dir.Fd()), how|unix.LOCK_NB); err == nil {
-		// A removed directory can still be locked by who has it open.
-		_, err = os.Lstat(path)
-	}
-	if err != nil {
+	if err := unix.Flock(int(dir.Fd()), how|unix.LOCK_NB); err != nil {
 		dir.Close()
 		return nil, err
 	}
@@ -100,7 +108,7 @@ func collectTmp(base string, report func(diag.Diagnostic)) {
 		return
 	}
 	for _, e := range entries {
-		if !strings.HasPrefix(e.Name(), tmpPrefix) {
+		if !strings.HasPrefix(e.Name(), tmpPrefix) && !overdue(e) {
 			continue
 		}
 		dir := filepath.Join(base, e.Name())
@@ -122,6 +130,15 @@ func collectTmp(base string, report func(diag.Diagnostic)) {
 		}
 		tell(report, leftover(said))
 	}
+}
+
+// overdue says whether an entry is a directory that was to be locked long ago.
+func overdue(e fs.DirEntry) bool {
+	if !strings.HasPrefix(e.Name(), newPrefix) {
+		return false
+	}
+	info, err := e.Info()
+	return err == nil && time.Since(info.ModTime()) > newTime
 }
 
 // removeTmp removes a directory with what commands left in it, also where they
