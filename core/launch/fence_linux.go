@@ -314,7 +314,9 @@ func (s *Sandbox) endFence() {
 			reap(pid)
 		}
 	}
-	s.reapStrays(true)
+	for end := time.Now().Add(fencePatience); s.reapStrays(true) && time.Now().Before(end); time.Sleep(strayPause) {
+		s.killInside() // what was made at the last moment, or is slow to die
+	}
 	f.tmp.remove()
 }
 

@@ -107,17 +107,19 @@ func (s *Sandbox) awaitReaped() {
 
 // reapStrays reaps the dead threads that the caller traces, and with all the
 // dead children that are of the sandbox: no command may be left then that
-// somebody else waits for.
-func (s *Sandbox) reapStrays(all bool) {
+// somebody else waits for. It says whether one of those lives.
+func (s *Sandbox) reapStrays(all bool) (lives bool) {
 	for _, pid := range children(os.Getpid()) {
 		if pid == s.init || !s.inside(pid) {
 			continue
 		}
 		reapThreads(pid)
 		if all {
-			_, _ = unix.Wait4(pid, nil, unix.WNOHANG|unix.WALL, nil) // it may live
+			got, err := unix.Wait4(pid, nil, unix.WNOHANG|unix.WALL, nil)
+			lives = lives || got == 0 && err == nil
 		}
 	}
+	return lives
 }
 
 // reapThreads reaps the dead threads of a child that the caller traces. To wait
