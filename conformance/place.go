@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"syscall"
 
 	"github.com/caisson-sandbox/caisson/conformance/internal/act"
 	"github.com/caisson-sandbox/caisson/core/policy"
@@ -114,6 +115,8 @@ func installHelper(work string) ([]string, error) {
 		return nil, err
 	}
 	defer in.Close()
+	syscall.ForkLock.RLock() // a child that still had it open would make it busy, see ETXTBSY in execve(2)
+	defer syscall.ForkLock.RUnlock()
 	out, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o755)
 	if err != nil {
 		return nil, err

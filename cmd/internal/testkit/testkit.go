@@ -7,6 +7,7 @@ package testkit
 import (
 	"io"
 	"os"
+	"syscall"
 )
 
 // CopyFile copies a file to a new one of the mode, less the umask. Tests copy
@@ -18,6 +19,8 @@ func CopyFile(to, from string, mode os.FileMode) error {
 		return err
 	}
 	defer in.Close()
+	syscall.ForkLock.RLock() // a child that still had it open would make it busy, see ETXTBSY in execve(2)
+	defer syscall.ForkLock.RUnlock()
 	out, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
 	if err != nil {
 		return err
