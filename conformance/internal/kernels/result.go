@@ -15,7 +15,6 @@ import (
 
 	"github.com/caisson-sandbox/caisson/conformance/internal/kernels/wire"
 	"github.com/caisson-sandbox/caisson/conformance/report"
-	"github.com/caisson-sandbox/caisson/core/diag"
 )
 
 // result is what came of a cell. Report is nil where no backend could be used.
@@ -208,7 +207,7 @@ func standard(r result) string {
 	}
 	said := strings.TrimSpace(strings.TrimPrefix(r.Run.Stderr, "caisson: "))
 	lines := slices.Collect(strings.Lines(said))
-	text := "refused: " + diag.Quote(strings.TrimSpace(lines[0]))
+	text := "refused: `" + strings.TrimSpace(lines[0]) + "`"
 	var given []string
 	for _, line := range lines {
 		if _, name, ok := strings.Cut(line, "--allow-weaker "); ok {
