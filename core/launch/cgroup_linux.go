@@ -99,15 +99,12 @@ func isCgroup(dir string) error {
 // lockCgroup opens and locks a group. It is ENOENT if that is gone, and
 // EWOULDBLOCK if it is somebody's.
 func lockCgroup(path string) (*os.File, error) {
-	dir, err := os.OpenFile(path, unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
+	dir, err := lockDir(path, unix.LOCK_EX)
 	if err != nil {
 		return nil, err
 	}
-	if err = unix.Flock(int(dir.Fd()), unix.LOCK_EX|unix.LOCK_NB); err == nil {
-		// A removed directory can still be locked by who has it open.
-		_, err = os.Lstat(filepath.Join(path, "cgroup.procs"))
-	}
-	if err != nil {
+	// A removed directory can still be locked by who has it open.
+	if _, err := os.Lstat(filepath.Join(path, "cgroup.procs")); err != nil {
 		dir.Close()
 		return nil, err
 	}

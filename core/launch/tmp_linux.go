@@ -66,7 +66,7 @@ func makeTmp(base string) (d tmpDir, err error) {
 	if err != nil {
 		return d, err
 	}
-	if d.lock, err = lockTmp(fresh, unix.LOCK_SH); err != nil {
+	if d.lock, err = lockDir(fresh, unix.LOCK_SH); err != nil {
 		_ = os.Remove(fresh)
 		return d, err
 	}
@@ -79,8 +79,8 @@ func makeTmp(base string) (d tmpDir, err error) {
 	return d, nil
 }
 
-// lockTmp opens and locks a directory. It is EWOULDBLOCK if somebody has it.
-func lockTmp(path string, how int) (*os.File, error) {
+// lockDir opens and locks a directory. It is EWOULDBLOCK if somebody has it.
+func lockDir(path string, how int) (*os.File, error) {
 	dir, err := os.OpenFile(path, unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
 	if err != nil {
 		return nil, err
@@ -112,9 +112,9 @@ func collectTmp(base string, report func(diag.Diagnostic)) {
 			continue
 		}
 		dir := filepath.Join(base, e.Name())
-		lock, err := lockTmp(dir, unix.LOCK_EX)
+		lock, err := lockDir(dir, unix.LOCK_EX)
 		if info, gone := os.Lstat(dir); errors.Is(err, unix.EACCES) && gone == nil && info.IsDir() && os.Chmod(dir, 0o700) == nil { // a command closed it
-			lock, err = lockTmp(dir, unix.LOCK_EX)
+			lock, err = lockDir(dir, unix.LOCK_EX)
 		}
 		if err != nil {
 			continue
